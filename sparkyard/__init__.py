@@ -1,0 +1,1 @@
+"""Sparkyard builds, proves and releases a family of JupyterHub and Apache Spark images."""

@@ -1,0 +1,97 @@
+"""What does `docker buildx bake` get to build the family in one solve?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from sparkyard import paths
+from sparkyard.base_image import BaseImage
+from sparkyard.images import ROOT_PARENT
+from sparkyard.inputs import Inputs
+from sparkyard.plan import INPUTS_LABEL, LABEL, Plan, Site, Step
+from sparkyard.settings import Settings, ca_bundle
+from sparkyard.targets import Target
+
+MIRRORS = paths.BUILD / "secrets" / "mirrors"
+_COMPRESSION = "compression=zstd,compression-level=3,force-compression=true"
+"""zstd at its default level: a quarter of gzip's time for the same size, on these layers."""
+
+
+def definition(plan: Plan, where: Site, base: BaseImage) -> dict[str, Any]:
+    """Return the bake definition for the plan's rebuilds, as the JSON form of a bake file."""
+    steps = {step.image: step for step in plan.rebuilds}
+    secrets = _secrets(where.settings)
+    targets: dict[str, Any] = {}
+    for target in plan.targets.closure(tuple(steps)):
+        if target.name == ROOT_PARENT and base.rootfs is None:
+            continue
+        entry = _target(target, base, secrets)
+        if target.name in steps:
+            step = steps[target.name]
+            summary = where.family[step.image].summary
+            labels = _labels(step, where, base, plan.targets.inputs(target.name), summary)
+            entry |= {
+                "tags": [step.reference],
+                "labels": labels,
+                "output": [f"type=image,{_COMPRESSION}"],
+            }
+        targets[target.name] = entry
+    return {"group": {"default": {"targets": list(steps)}}, "target": targets}
+
+
+def write_mirrors(settings: Settings, file: Path = MIRRORS) -> None:
+    """Write the mirrors as shell variables, into the file that builds get as a secret."""
+    names = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
+             "cran_mirror")  # fmt: skip
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch(mode=0o600)
+    lines = [f"{n.upper()}='{getattr(settings, n)}'\n" for n in names if getattr(settings, n)]
+    file.write_text("".join(lines))
+
+
+def write(document: dict[str, Any], file: Path = paths.BUILD / "bake.json") -> Path:
+    """Write a definition where it can be looked at after a build, and return its file."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(document, indent=2) + "\n")
+    return file
+
+
+def _target(target: Target, base: BaseImage, secrets: Iterable[str]) -> dict[str, Any]:
+    contexts = {name: str(place) for name, place in target.contexts.items()}
+    for needed in target.needs:
+        contexts[needed] = base.context if needed == ROOT_PARENT else f"target:{needed}"
+    return {
+        "context": str(target.directory),
+        "dockerfile": str(target.dockerfile),
+        "contexts": contexts,
+        "args": dict(target.arguments),
+        "secret": list(secrets),
+        "output": ["type=cacheonly"],
+        "attest": ["type=provenance,disabled=true"],
+    }
+
+
+def _secrets(settings: Settings) -> list[str]:
+    secrets = [f"id=mirrors,src={MIRRORS}"]
+    bundle = ca_bundle(settings)
+    if bundle:
+        secrets.append(f"id=ca,src={bundle}")
+    return secrets
+
+
+def _labels(
+    step: Step, where: Site, base: BaseImage, decided_by: Inputs, summary: str
+) -> dict[str, str]:
+    return {
+        "org.opencontainers.image.title": step.image,
+        "org.opencontainers.image.description": summary,
+        "org.opencontainers.image.licenses": "Apache-2.0",
+        f"{LABEL}.image": step.image,
+        f"{LABEL}.stack": where.stack.name,
+        f"{LABEL}.base": base.identity,
+        f"{LABEL}.fingerprint": step.fingerprint,
+        INPUTS_LABEL: json.dumps(decided_by, sort_keys=True, separators=(",", ":")),
+    }

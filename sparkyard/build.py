@@ -1,0 +1,150 @@
+"""How does a plan become images: one build at a time, all of its tags or none."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkyard import bake, base_image, engine, paths, plan
+from sparkyard.build_failure import explain
+from sparkyard.command import run
+from sparkyard.errors import BuildFailedError, BusyError, EngineMissingError
+from sparkyard.plan import Plan, Site
+from sparkyard.targets import UV
+
+LOG = paths.BUILD / "build.log"
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build did: the plan it carried out and how long that took, in seconds."""
+
+    plan: Plan
+    seconds: float
+
+
+def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Built:
+    """Build the named images and what they stand on, as far as they are not up to date.
+
+    Images get their tags only after all of them are built. An interrupted or failed build leaves
+    what it finished in the engine's cache, from which the same command goes on.
+
+    Args:
+        wanted: names of images or of their sessions; all published when empty.
+        no_cache: make everything anew, also what is up to date.
+
+    Raises:
+        BusyError: another build is running.
+        SparkyardError: what stopped the build; see build_failure.py.
+    """
+    started = time.monotonic()
+    with _only_build():
+        try:
+            planned = plan.make(where, wanted)
+        except EngineMissingError:
+            engine.ensure()
+            planned = plan.make(where, wanted)
+        if planned.rebuilds or no_cache:
+            engine.ensure()
+            base = base_image.provide(where.stack, where.settings)
+            planned = plan.make(where, wanted, base)
+            if no_cache:
+                planned = planned.all_anew()
+            _place_uv()
+            bake.write_mirrors(where.settings)
+            file = bake.write(bake.definition(planned, where, base))
+            _bake(file, no_cache=no_cache)
+            _tag(planned)
+    return Built(planned, time.monotonic() - started)
+
+
+def _bake(file: Path, *, no_cache: bool) -> None:
+    argv = ["docker", "buildx", "bake", "--file", str(file)]
+    argv += ["--no-cache"] if no_cache else []
+    terminal = sys.stderr.isatty() and not os.environ.get("CI")
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("wb") as log:
+        if terminal:
+            exit_code = _with_terminal([*argv, "--progress=tty"], log.write)
+        else:
+            exit_code = _plain([*argv, "--progress=plain"], log.write)
+    if exit_code != 0:
+        raise explain(LOG.read_text(errors="replace"))
+
+
+def _plain(argv: list[str], keep: Callable[[bytes], object]) -> int:
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout  # noqa: S101 - Popen was given a pipe
+        try:
+            for line in process.stdout:
+                keep(line)
+                sys.stderr.buffer.write(line)
+                sys.stderr.flush()
+        except KeyboardInterrupt:
+            process.wait()  # the same Ctrl-C reached buildx, which cancels its steps
+            raise
+    return process.returncode
+
+
+def _with_terminal(argv: list[str], keep: Callable[[bytes], object]) -> int:
+    """Run with the terminal that BuildKit's moving display needs, keeping a copy of its text."""
+
+    def read(descriptor: int) -> bytes:
+        data = os.read(descriptor, 65536)
+        keep(data)
+        return data
+
+    return os.waitstatus_to_exitcode(pty.spawn(argv, read))
+
+
+def _tag(planned: Plan) -> None:
+    """Let the moving tags name the new images, after every image was found in the engine."""
+    references = [step.reference for step in planned.steps]
+    missing = set(references) - engine.inspect(references).keys()
+    if missing:
+        raise BuildFailedError(
+            f"The build ended well, but the engine does not have {', '.join(sorted(missing))}.",
+            "Run the same command again; if it stays so, look at the engine's log.",
+        )
+    for step in planned.steps:
+        run(["docker", "tag", step.reference, step.moving])
+
+
+def _place_uv() -> None:
+    """Put the locked uv where builds mount it from: it installs packages and is in no image."""
+    source = Path(sys.executable).with_name("uv")
+    target = UV / "uv"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists() or target.stat().st_size != source.stat().st_size:
+        shutil.copy2(source, target)
+
+
+@contextmanager
+def _only_build() -> Iterator[None]:
+    """Hold the lock that one build of a user holds at a time."""
+    file = paths.cache() / "build.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("a+") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            held.seek(0)
+            raise BusyError(
+                f"Another build is running ({held.read().strip() or 'just started'}).",
+                "Wait for it to end, then run the same command again.",
+            ) from error
+        held.truncate(0)
+        held.write(f"process {os.getpid()} in {paths.ROOT}\n")
+        held.flush()
+        yield

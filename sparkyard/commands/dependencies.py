@@ -1,0 +1,38 @@
+"""`nox -s dependencies`: lock and export a stack's Python packages, resolve and lock its jars."""
+
+from __future__ import annotations
+
+import argparse
+
+from sparkyard import console, dependencies, images, jars, plan, stack
+
+
+def main(argv: list[str]) -> int:
+    """Write poetry.lock, requirements/ and jars/ of a stack, or of all."""
+    parser = argparse.ArgumentParser(
+        prog="nox -s dependencies --",
+        description="Lock the Python packages and jars of the stacks and export them for builds.",
+    )
+    parser.add_argument("--stack", default="", help="only this stack (default: all)")
+    parser.add_argument(
+        "--upgrade", nargs="*", metavar="PACKAGE", default=None,
+        help="let these Python packages move to newer versions; all without names",
+    )  # fmt: skip
+    parser.add_argument("--check", action="store_true", help="only check that all is current")
+    chosen = parser.parse_args(argv)
+    for name in [chosen.stack] if chosen.stack else stack.known():
+        where = plan.site(name)
+        directory = where.stack.dependencies
+        if not chosen.check:
+            upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
+            dependencies.lock(directory, where.settings, upgrade=upgrade)
+            _lock_jars(where)
+        dependencies.check_current(directory)
+        dependencies.check_closed(directory, images.load())
+        jars.check_current(directory)
+        console.note(f"{name}: locks and exports are current.")
+    return 0
+
+
+def _lock_jars(where: plan.Site) -> None:
+    jars.lock(where.stack.dependencies)

@@ -1,0 +1,194 @@
+"""`nox -s parity`: do the driver's image and the executors' image agree?"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sparkyard import facts, layers, parity
+from sparkyard.errors import ParityError
+from sparkyard.parity import Report, Row, Verdict
+from sparkyard.parity_rules import EXECUTORS, MUST
+
+PIPED_WIDTH = 200
+"""Columns when no terminal says how wide it is: room for a row on one line, mostly."""
+
+WIDE = 140
+"""Columns from which where a fact was read stands in a column of its own."""
+
+LONG_HASH = re.compile(r"\b[0-9a-f]{40,64}\b")
+
+MARKS = {
+    Verdict.AGREES: ("ok", "green"),
+    Verdict.ALLOWED: ("may", "dim"),
+    Verdict.DIFFERS: ("FAIL", "bold red"),
+    Verdict.UNKNOWN: ("FAIL", "bold red"),
+}
+
+
+def main(argv: list[str]) -> int:
+    """Print the parity table of two images; return 0 when all musts hold.
+
+    Raises:
+        ParityError: something differs, or is not known, that must be equal.
+        SparkyardError: an image is not there or cannot be looked into.
+    """
+    options = _parse(argv)
+    driver, executors = options.driver, options.executor
+    if driver is None or executors is None:
+        # Here, and not above: two named images from elsewhere need no family of ours.
+        from sparkyard.images import default_pair  # noqa: PLC0415
+
+        of_family = default_pair()
+        driver, executors = driver or of_family[0], executors or of_family[1]
+    shared = layers.compare(driver, executors)
+    report = parity.compare(facts.collect(driver), facts.collect(executors), shared)
+    if options.json:
+        print(json.dumps(as_json(driver, executors, report, shared), indent=2))
+    else:
+        show(driver, executors, report, shared, options.failures)
+    if report.holds:
+        return 0
+    raise failure(driver, executors, report)
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="nox -s parity --", description=__doc__)
+    parser.add_argument("--driver", metavar="IMAGE", help="where the driver runs: any image")
+    parser.add_argument("--executor", metavar="IMAGE", help="where the executors run: any image")
+    parser.add_argument("--json", action="store_true", help="print the report for machines")
+    parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
+    return parser.parse_args(argv)
+
+
+def failure(driver: str, executors: str, report: Report) -> ParityError:
+    """Return the error that a report with failures ends in: what differs, and where to look."""
+    named = [
+        f"{row.name} ({_short(row.driver)} / {_short(row.executors)})" for row in _first(report)
+    ]
+    more = len(report.failures) - len(named)
+    listed = "; ".join(named) + (f"; and {more} more" if more else "")
+    count = len(report.failures)
+    sides = {row.look_at for row in report.failures}
+    blamed = " and ".join(
+        f"{image} (the {side})"
+        for side, image in (("driver", driver), (EXECUTORS, executors))
+        if side in sides
+    )
+    return ParityError(
+        f"The driver {driver} and the executors {executors} differ in {count} "
+        f"{'fact' if count == 1 else 'facts'} that must be equal: {listed}.",
+        f"Look at {blamed} first. Images of one build agree: make jupyterhub, nox -s executors. "
+        "A package or jar for both sides belongs into package-dependencies/, not into a child "
+        "image of one of them.",
+    )
+
+
+def _first(report: Report) -> tuple[Row, ...]:
+    return report.failures[:5]
+
+
+def as_json(
+    driver: str, executors: str, report: Report, shared: layers.LayerComparison
+) -> dict[str, object]:
+    """Return the whole report with nothing abbreviated, ready for `json.dumps`."""
+    return {
+        "driver": driver,
+        "executors": executors,
+        "holds": report.holds,
+        "summary": report.summary,
+        "layers": {
+            "shared": [dataclasses.asdict(layer) for layer in shared.shared],
+            "only_driver": [dataclasses.asdict(layer) for layer in shared.only_driver],
+            "only_executors": [dataclasses.asdict(layer) for layer in shared.only_executors],
+        },
+        "rows": [
+            {
+                **dataclasses.asdict(row),
+                "policy": row.policy.value,
+                "verdict": row.verdict.value,
+                "fails": row.fails,
+            }
+            for row in report.rows
+        ],
+    }
+
+
+def show(
+    driver: str,
+    executors: str,
+    report: Report,
+    shared: layers.LayerComparison,
+    only_failures: bool = False,
+) -> None:
+    """Print the table, failing rows last, next to the summary, where a terminal shows them."""
+    console = Console(soft_wrap=False)
+    if not console.is_terminal:
+        console = Console(width=PIPED_WIDTH, color_system=None)
+    print(f"driver     {driver}\nexecutors  {executors}")
+    print(_layers_line(report, shared))
+    rows = sorted(report.rows, key=lambda row: row.fails)
+    chosen = [row for row in rows if row.fails] if only_failures else rows
+    if chosen:
+        console.print(_table(chosen, console))
+    print(report.summary)
+    sys.stdout.flush()
+
+
+def _table(rows: Iterable[Row], console: Console) -> Table:
+    wide = console.width >= WIDE
+    table = Table(box=box.SIMPLE if console.is_terminal else None, pad_edge=False, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    limit = console.width // 5  # what the three leave is for the reason
+    table.add_column("fact", max_width=limit, overflow="fold")
+    table.add_column("driver", max_width=limit, overflow="fold")
+    table.add_column("executors", max_width=limit, overflow="fold")
+    table.add_column("rule and reason")
+    if wide:
+        table.add_column("read from")
+        table.add_column("layers", no_wrap=True)
+    for row in rows:
+        mark, style = MARKS[row.verdict]
+        one, other = _short(row.driver), _short(row.executors)
+        proven = "proven" if row.proven_by_layers else ""
+        reason = f"{'must' if row.policy is MUST else 'may differ'}: {row.why}"
+        if not wide:
+            reason += f" [{row.read_from}{'; proven by layers' if proven else ''}]"
+        cells = [
+            Text(mark, style),
+            Text(row.name, style if row.fails else ""),
+            Text(one),
+            Text(other if other != one or row.fails else "="),
+            Text(reason, "dim"),
+        ]
+        table.add_row(*cells, *([Text(row.read_from, "dim"), Text(proven)] if wide else []))
+    return table
+
+
+def _layers_line(report: Report, shared: layers.LayerComparison) -> str:
+    proven = sum(row.proven_by_layers for row in report.rows)
+    return (
+        f"layers     {len(shared.shared)} of the executors' {len(shared.executors)} are the "
+        f"driver's too ({_bytes(shared.shared)}); {len(shared.only_executors)} are not "
+        f"({_bytes(shared.only_executors)}); they prove {proven} rows before a look inside"
+    )
+
+
+def _bytes(some: tuple[layers.Layer, ...]) -> str:
+    unpacked, compressed = layers.size_of(some), layers.compressed_size_of(some)
+    text = "size not known" if unpacked is None else f"{unpacked / 1e6:.1f} MB"
+    return text if compressed is None else f"{text}, {compressed / 1e6:.1f} MB compressed"
+
+
+def _short(text: str) -> str:
+    """Return a value with its hashes cut to the 12 digits that engines show."""
+    return LONG_HASH.sub(lambda match: match.group()[:12], text)

@@ -1,0 +1,44 @@
+"""How does Sparkyard speak to people: errors, notes, tables?"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from sparkyard.errors import SparkyardError
+
+
+def note(text: str) -> None:
+    """Tell a person what is going on; standard output stays for results."""
+    print(f"sparkyard: {text}", file=sys.stderr, flush=True)
+
+
+def fail(error: SparkyardError) -> int:
+    """Show an error as what happened and what to do, and return its exit code."""
+    if error.detail:
+        print(error.detail, file=sys.stderr)
+    print(f"\nerror: {error.what}\n  fix: {error.remedy}", file=sys.stderr, flush=True)
+    return error.exit_code
+
+
+def size(octets: float) -> str:
+    """Return a number of bytes in the decimal unit that registries use."""
+    for unit in ("B", "kB", "MB"):
+        if octets < 1000:
+            return f"{octets:.0f} {unit}"
+        octets /= 1000
+    return f"{octets:.2f} GB"
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table; on a terminal it is fitted to its width."""
+    # Rich is slow to import, and the commands that say little do without it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        drawn.add_column(title, overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 160, highlight=False, markup=False).print(drawn)

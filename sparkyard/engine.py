@@ -1,0 +1,155 @@
+"""Is there a container engine that can build the family, and what is in it?"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from sparkyard import engine_install
+from sparkyard.command import Completed, run
+from sparkyard.errors import (
+    BuildxMissingError,
+    ClassicStoreError,
+    CommandFailedError,
+    EngineMissingError,
+    EngineTooOldError,
+)
+
+OLDEST = (25, 0)
+"""Oldest Docker Engine whose containerd image store builds with buildx bake and named contexts."""
+OLDEST_BUILDX = (0, 12)
+"""Oldest buildx whose bake takes secrets, named contexts and labels from a JSON definition."""
+
+_INSTALL = (
+    "Install Docker Engine 25 or newer with the buildx plugin: on Debian or Ubuntu run the same "
+    "command as root and it is done for you; elsewhere see https://docs.docker.com/engine/install/."
+)
+_CONTAINERD = (
+    'Put {"features": {"containerd-snapshotter": true}} into /etc/docker/daemon.json and restart '
+    "the engine; images of the classic store are not seen after that, and come back if you undo it."
+)
+_UNREACHABLE = re.compile(
+    r"Cannot connect to the Docker daemon|error during connect|dial unix", re.I
+)
+
+
+def ensure() -> None:
+    """Check the engine; on Debian or Ubuntu as root, install and start a missing one first.
+
+    Raises:
+        EngineMissingError, EngineTooOldError, ClassicStoreError, BuildxMissingError: what is wrong.
+    """
+    if not _answers():
+        local = not os.environ.get("DOCKER_HOST")
+        if not (local and engine_install.can_install()):
+            raise EngineMissingError(_why_missing(), _INSTALL)
+        if not shutil.which("dockerd"):
+            engine_install.install()
+        engine_install.start()
+    check(*describe())
+
+
+def describe() -> tuple[dict[str, Any], str]:
+    """Return what `docker info` says, and buildx's version line (empty without buildx)."""
+    information = json.loads(run(["docker", "info", "--format", "{{json .}}"]).stdout)
+    buildx = run(["docker", "buildx", "version"], check=False)
+    return information, buildx.stdout if buildx.exit_code == 0 else ""
+
+
+def check(information: dict[str, Any], buildx: str) -> None:
+    """Check an engine by what it says of itself.
+
+    Args:
+        information: the document of `docker info`.
+        buildx: the line of `docker buildx version`; empty when there is none.
+
+    Raises:
+        EngineTooOldError: its version is below `OLDEST`, or buildx's is below `OLDEST_BUILDX`.
+        BuildxMissingError: there is no buildx.
+        ClassicStoreError: images are not kept in the containerd store.
+    """
+    version = str(information.get("ServerVersion", ""))
+    if _numbers(version) < OLDEST:
+        raise EngineTooOldError(
+            f"The container engine is version {version}; {_dotted(OLDEST)} is the oldest that works.",
+            _INSTALL,
+        )
+    if not buildx:
+        raise BuildxMissingError(
+            f"The container engine {version} answers, but its client has no buildx plugin.",
+            "Install it: `apt-get install docker-buildx` on Debian and Ubuntu, "
+            "docker-buildx-plugin from Docker's own repository.",
+        )
+    found = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
+    if not found or _numbers(found.group(1)) < OLDEST_BUILDX:
+        raise EngineTooOldError(
+            f"buildx is too old ({buildx.strip()}); {_dotted(OLDEST_BUILDX)} is the oldest that works.",
+            "Update the docker-buildx package.",
+        )
+    status = dict(row for row in information.get("DriverStatus") or [] if len(row) == 2)
+    if "containerd" not in str(status.get("driver-type", "")):
+        raise ClassicStoreError(
+            "The container engine keeps images in its classic store, in which layers of different "
+            "images are never the same: driver and executors could not be shown to agree.",
+            _CONTAINERD,
+        )
+
+
+def inspect(references: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what the engine says of each of the images that it has, by reference.
+
+    Raises:
+        EngineMissingError: no engine answers.
+    """
+    wanted = list(references)
+    if not wanted:
+        return {}
+    answer = client("image", "inspect", *wanted)
+    documents = json.loads(answer.stdout or "[]")
+    found: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        for tag in document.get("RepoTags") or []:
+            if tag in wanted:
+                found[tag] = document
+    return found
+
+
+def client(*words: str) -> Completed:
+    """Run `docker` with these words; a failing exit code is the caller's to read.
+
+    Raises:
+        EngineMissingError: no engine answers.
+    """
+    try:
+        answer = run(["docker", *words], check=False)
+    except CommandFailedError as error:
+        raise EngineMissingError(_why_missing(), _INSTALL) from error
+    if answer.exit_code != 0 and _UNREACHABLE.search(answer.stderr):
+        raise EngineMissingError(_why_missing(), _INSTALL)
+    return answer
+
+
+def _answers() -> bool:
+    if not shutil.which("docker"):
+        return False
+    return run(["docker", "version"], check=False).exit_code == 0
+
+
+def _why_missing() -> str:
+    if not shutil.which("docker"):
+        return "There is no container engine: no docker on PATH."
+    where = os.environ.get("DOCKER_HOST", "its usual socket")
+    return f"No container engine answers at {where}."
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,163 @@
+"""Which errors can a person meet, what does each ask of them, and with which exit code?
+
+Every class has an exit code of its own, so that a script can tell the cases apart. The codes are
+part of the interface: they are listed in docs/exit-codes.md and never change their meaning.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class SparkyardError(Exception):
+    """A failure with its cause and its remedy, shown to a person without a traceback.
+
+    Attributes:
+        what: what happened and where, one or two sentences.
+        remedy: what the person can do about it.
+        detail: optional lines of evidence (the end of a log), printed before the message.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, remedy: str, *, detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+        self.detail = detail
+
+
+class MalformedFileError(SparkyardError):
+    """A configuration file cannot be read as what it should be."""
+
+    exit_code = 10
+
+
+class UnknownNameError(SparkyardError):
+    """An image, stack, group or session of that name does not exist."""
+
+    exit_code = 11
+
+
+class ImageGraphError(SparkyardError):
+    """images.toml describes a family that cannot be built: a cycle or an unknown parent."""
+
+    exit_code = 12
+
+
+class StaleLockError(SparkyardError):
+    """A lock, or a file exported from it, does not belong to its declaration."""
+
+    exit_code = 13
+
+
+class HashMismatchError(SparkyardError):
+    """A fetched file is not the one that the lock names."""
+
+    exit_code = 14
+
+
+class JarConflictError(SparkyardError):
+    """The jars cannot live on one classpath: two versions, a wrong Hadoop, a too new class level."""
+
+    exit_code = 15
+
+
+class SettingsError(SparkyardError):
+    """A setting has a value that cannot be used."""
+
+    exit_code = 16
+
+
+class EngineMissingError(SparkyardError):
+    """No container engine answers."""
+
+    exit_code = 20
+
+
+class EngineTooOldError(SparkyardError):
+    """The container engine is older than what the builds need."""
+
+    exit_code = 21
+
+
+class ClassicStoreError(SparkyardError):
+    """The engine keeps images in its classic store, where shared layers are not shared."""
+
+    exit_code = 22
+
+
+class BuildxMissingError(SparkyardError):
+    """The engine's client has no buildx plugin."""
+
+    exit_code = 23
+
+
+class BuildFailedError(SparkyardError):
+    """A build step failed for a reason of its own."""
+
+    exit_code = 30
+
+
+class DiskFullError(SparkyardError):
+    """The disk under the engine or the checkout is full."""
+
+    exit_code = 31
+
+
+class NetworkError(SparkyardError):
+    """A host could not be reached at all."""
+
+    exit_code = 32
+
+
+class CertificateError(SparkyardError):
+    """A host presented a certificate that the CA bundle does not vouch for."""
+
+    exit_code = 33
+
+
+class MirrorError(SparkyardError):
+    """A host answered, but not with the file that was asked for."""
+
+    exit_code = 34
+
+
+class BusyError(SparkyardError):
+    """Another build of the same checkout is running."""
+
+    exit_code = 35
+
+
+class ImageMissingError(SparkyardError):
+    """An image that was asked for is neither in the engine nor in a registry that answers."""
+
+    exit_code = 36
+
+
+class ParityError(SparkyardError):
+    """The driver and the executors disagree where they must agree."""
+
+    exit_code = 40
+
+
+class InspectionError(SparkyardError):
+    """An image could not be looked into."""
+
+    exit_code = 41
+
+
+class TestsFailedError(SparkyardError):
+    """At least one test failed."""
+
+    exit_code = 42
+
+
+class CommandFailedError(SparkyardError):
+    """A command that Sparkyard started exited with a failure."""
+
+    exit_code = 50
+
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, the shell's own convention."""

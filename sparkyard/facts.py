@@ -1,0 +1,434 @@
+"""What is in an image? One typed document of facts, collected by looking inside, kept by digest.
+
+`sparkyard.collector` writes the document; this module types it, and asks the engine for it. A fact
+that could not be had is None, and `Facts.missing` gives the reason under the fact's dotted name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import tempfile
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sparkyard import collector
+from sparkyard.command import mask, run
+from sparkyard.errors import (
+    CommandFailedError,
+    EngineMissingError,
+    ImageMissingError,
+    InspectionError,
+)
+
+COLLECT_TIMEOUT = 600.0
+"""Seconds; a family's image takes 2 to 4, a cold 5 GB conda image about a minute."""
+
+NO_PYTHON = 97
+"""Exit code of `_FIND_PYTHON` when an image has no interpreter at all."""
+
+# The collector needs any Python, and finds the ones that count by itself: so take what there is.
+# -I and -S: neither the image's PYTHON* variables nor its site hooks change the collector.
+_FIND_PYTHON = f"""
+for python in "$PYSPARK_PYTHON" python3 python /opt/venv/bin/python /opt/conda/bin/python \
+    /usr/bin/python3* /usr/local/bin/python3*; do
+    found=$(command -v "$python" 2>/dev/null) && [ -n "$python" ] || continue
+    "$found" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue
+    exec "$found" -I -S -
+done
+exit {NO_PYTHON}
+"""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`os` is its pretty name, `libc` like "glibc 2.41"."""
+
+    architecture: str
+    system: str
+    os: str | None
+    libc: str | None
+
+
+@dataclass(frozen=True)
+class User:
+    """Who a container of this image is by default."""
+
+    uid: int
+    gid: int
+    name: str | None
+
+
+@dataclass(frozen=True)
+class PythonRole:
+    """Which interpreter a side asks for; `interpreter` is the executable it leads to, if any."""
+
+    requested: str
+    source: str
+    interpreter: str | None
+
+
+@dataclass(frozen=True)
+class Pythons:
+    """The interpreters of the two roles that PySpark knows."""
+
+    driver: PythonRole
+    worker: PythonRole
+
+
+@dataclass(frozen=True)
+class PythonPackage:
+    """`sha256` is over the real contents of the files it owns (`basis` tells how these are known).
+
+    `altered` and `absent` name files that are not what the package's own RECORD claims.
+    """
+
+    name: str
+    version: str
+    installer: str | None
+    sha256: str | None
+    basis: str | None
+    files: int
+    directory: str
+    altered: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """Files in site-packages that no package owns; `files` (path to hash) names at most 500."""
+
+    count: int
+    sha256: str
+    files: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """`names` are all spellings that lead to it, `resolved` the binary, `sha256` that binary's."""
+
+    executable: str
+    resolved: str
+    sha256: str | None
+    names: tuple[str, ...]
+    version: str
+    full: str
+    build: str
+    implementation: str
+    compiler: str
+    abi: str
+    prefix: str
+    base_prefix: str
+    directories: tuple[str, ...]
+    locale: str
+    encoding: str
+    packages: tuple[PythonPackage, ...]
+    unclaimed: Unclaimed
+
+
+@dataclass(frozen=True)
+class Java:
+    """`class_level` is java.class.version (52.0 is Java 8); `sha256` of libjvm and the classes."""
+
+    vendor: str | None
+    version: str
+    runtime: str | None
+    vm: str | None
+    class_level: str | None
+    home: str
+    resolved: str | None
+    executable: str
+    source: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Spark:
+    """`version` and `revision` are read inside a jar, `version_of_jar_name` off its name."""
+
+    home: str
+    resolved: str
+    source: str
+    version: str | None
+    version_of_jar_name: str | None
+    revision: str | None
+    release: str | None
+    scala: str | None
+    hadoop: str | None
+    pyspark: str | None
+    pyspark_path: str
+    pyspark_sha256: str | None
+
+
+@dataclass(frozen=True)
+class Jar:
+    """`group` is "spark" for Spark's own directory, "extra" for what its class path adds."""
+
+    name: str
+    path: str
+    group: str
+    sha256: str | None
+    size: int
+
+
+@dataclass(frozen=True)
+class ConfFile:
+    """A configuration file, told by its hash alone."""
+
+    path: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Conf:
+    """Spark's configuration; a value that looks like a credential is `collector.WITHHELD`."""
+
+    directory: str | None
+    defaults_path: str | None
+    defaults: Mapping[str, str] | None
+    spark_env: Mapping[str, str]
+    files: Mapping[str, ConfFile]
+
+
+@dataclass(frozen=True)
+class TimeZone:
+    """`offsets` are the seconds east of UTC that the system really gives that zone."""
+
+    name: str
+    source: str
+    offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Locale:
+    """The effective one: LC_CTYPE's name and the encoding of files."""
+
+    name: str
+    encoding: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that was seen; `subject` says in what: an image's digest, or a pod's name."""
+
+    schema: int
+    machine: Machine
+    user: User
+    python: Pythons
+    interpreters: tuple[Interpreter, ...]
+    java: Java | None
+    spark: Spark | None
+    jars: tuple[Jar, ...] | None
+    conf: Conf
+    environment: Mapping[str, str | None]
+    timezone: TimeZone
+    locale: Locale
+    dpkg: Mapping[str, str] | None
+    r: Mapping[str, str] | None
+    missing: Mapping[str, str]
+    subject: str = ""
+
+    def interpreter(self, role: str) -> Interpreter | None:
+        """Return the interpreter of a role, "driver" or "worker"; None where there is none."""
+        wanted = (self.python.driver if role == "driver" else self.python.worker).interpreter
+        return next((each for each in self.interpreters if each.executable == wanted), None)
+
+
+@dataclass(frozen=True)
+class ImageIdentity:
+    """An image of the engine: `digest` never changes its meaning, `reference` may."""
+
+    reference: str
+    digest: str
+    architecture: str
+    diff_ids: tuple[str, ...]
+    labels: Mapping[str, str]
+
+
+def parse(document: str) -> Facts:
+    """Return the facts of a JSON document.
+
+    Raises:
+        InspectionError: it is not JSON, of another schema, or misses a part.
+    """
+    try:
+        data = json.loads(document)
+    except ValueError as error:
+        raise _not_facts(f"not JSON ({error})") from error
+    if not isinstance(data, dict) or data.get("schema") != collector.SCHEMA:
+        told = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise _not_facts(f"schema {told!r} where {collector.SCHEMA} is known")
+    facts: Facts = _decode(Facts, data, "facts")
+    return facts
+
+
+def serialize(facts: Facts) -> str:
+    """Return facts as JSON: one line, keys sorted, so that equal facts are equal text."""
+    return json.dumps(dataclasses.asdict(facts), sort_keys=True) + "\n"
+
+
+def resolve(reference: str) -> ImageIdentity:
+    """Return which image of the engine a reference names, pulling it first where it is not there.
+
+    Raises:
+        ImageMissingError: it is neither in the engine nor to be pulled.
+        EngineMissingError: no engine answers.
+    """
+    tried = run(["docker", "image", "inspect", "--", reference], check=False)
+    if tried.exit_code != 0:
+        if "daemon" in tried.stderr.lower() and "connect" in tried.stderr.lower():
+            raise EngineMissingError(
+                "The Docker engine does not answer.", "Start it, then run this again."
+            )
+        pulled = run(["docker", "pull", "--quiet", "--", reference], check=False)
+        tried = run(["docker", "image", "inspect", "--", reference], check=False)
+        if tried.exit_code != 0:
+            raise ImageMissingError(
+                f"There is no image {reference} in the engine, and pulling it failed.",
+                "Build it first (make jupyterhub, nox -s executors), or check the name and the "
+                "registry.",
+                detail=mask("\n".join(pulled.stderr.strip().splitlines()[-3:])),
+            )
+    data = json.loads(tried.stdout)[0]
+    return ImageIdentity(
+        reference=reference,
+        digest=str(data["Id"]),
+        architecture=str(data.get("Architecture", "")),
+        diff_ids=tuple((data.get("RootFS") or {}).get("Layers") or ()),
+        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+    )
+
+
+def collect(reference: str) -> Facts:
+    """Return the facts of an image, from the cache where its digest has been looked into before.
+
+    What an image's own entrypoint would change is not seen: the collector runs in its place.
+
+    Raises:
+        ImageMissingError: there is no such image.
+        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+    """
+    image = resolve(reference)
+    kept = _cache_path(image)
+    try:
+        return parse(kept.read_text(encoding="utf-8"))
+    except (OSError, InspectionError):
+        pass
+    facts = dataclasses.replace(parse(_run_collector(image)), subject=image.digest)
+    _write_whole(kept, serialize(facts))
+    return facts
+
+
+def collector_source() -> str:
+    """Return the collector as text: what is piped into an image, or shipped to an executor."""
+    return Path(collector.__file__).read_text(encoding="utf-8")
+
+
+def cache_directory() -> Path:
+    """Return where facts are kept: $SPARKYARD_CACHE/facts, or ~/.cache/sparkyard/facts."""
+    named = os.environ.get("SPARKYARD_CACHE")
+    return (Path(named) if named else Path.home() / ".cache" / "sparkyard") / "facts"
+
+
+def _cache_path(image: ImageIdentity) -> Path:
+    made_by = hashlib.sha256(collector_source().encode()).hexdigest()[:12]
+    digest = image.digest.rpartition(":")[2]
+    return cache_directory() / f"{digest}-{image.architecture or 'any'}-{made_by}.json"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write a file so that a reader sees all of it or none; a full disk only costs the cache."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.replace(name, path)
+        except BaseException:
+            os.unlink(name)
+            raise
+    except OSError:
+        return
+
+
+def _run_collector(image: ImageIdentity) -> str:
+    name = f"sparkyard-facts-{secrets.token_hex(6)}"
+    # By digest, so that a tag that moves meanwhile does not put facts under a wrong name.
+    argv = ["docker", "run", "-i", "--rm", "--name", name, "--network", "none", "--pull", "never"]
+    argv += ["--security-opt", "no-new-privileges", "--entrypoint", "/bin/sh", image.digest]
+    try:
+        ended = run(
+            [*argv, "-c", _FIND_PYTHON],
+            stdin=collector_source(),
+            check=False,
+            timeout=COLLECT_TIMEOUT,
+        )
+    except (CommandFailedError, KeyboardInterrupt):
+        run(["docker", "rm", "--force", name], check=False)
+        raise
+    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
+    if ended.exit_code == 0 and lines:
+        return lines[-1]
+    if ended.exit_code == NO_PYTHON:
+        what, remedy = (
+            f"{image.reference} has no Python 3.6 or newer, so it cannot be looked into.",
+            "A PySpark driver or executor needs one: check that this is the image you mean.",
+        )
+    elif ended.exit_code in (126, 127):
+        what, remedy = (
+            f"{image.reference} cannot run /bin/sh, so it cannot be looked into.",
+            "Take an image with a shell, made for this machine's architecture.",
+        )
+    else:
+        what, remedy = (
+            f"The collector failed in {image.reference} with exit code {ended.exit_code}.",
+            "The lines above are the last that it wrote; the image may be damaged.",
+        )
+    raise InspectionError(what, remedy, detail=mask("\n".join(ended.stderr.splitlines()[-10:])))
+
+
+def _not_facts(why: str) -> InspectionError:
+    return InspectionError(
+        f"This is no document of facts: {why}.", "Collect the facts again with this version."
+    )
+
+
+def _decode(kind: Any, value: Any, where: str) -> Any:
+    """Return `value` (JSON) as `kind`: a dataclass, tuple, mapping, union or plain type."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (types.UnionType, typing.Union):
+        if value is None:
+            return None
+        return _decode(next(each for each in arguments if each is not types.NoneType), value, where)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
+        hints = typing.get_type_hints(kind)
+        fields = {field.name: field for field in dataclasses.fields(kind)}
+        absent = [
+            name
+            for name, field in fields.items()
+            if name not in value and field.default is dataclasses.MISSING
+        ]
+        if absent:
+            raise _not_facts(f"{where} has no {', '.join(absent)}")
+        return kind(
+            **{
+                name: _decode(hints[name], value[name], f"{where}.{name}")
+                for name in fields
+                if name in value
+            }
+        )
+    if origin is tuple and isinstance(value, list):
+        return tuple(_decode(arguments[0], each, f"{where}[]") for each in value)
+    if origin is Mapping and isinstance(value, dict):
+        return {key: _decode(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
+    if kind in (str, int) and isinstance(value, kind) and not isinstance(value, bool):
+        return value
+    raise _not_facts(f"{where} is {type(value).__name__}")

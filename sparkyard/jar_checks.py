@@ -1,0 +1,189 @@
+"""Can these jars live on one classpath? Two versions, a wrong Hadoop, a too new class are refused.
+
+`read_jar` and `name_of` find out about jars; `check` decides, from what they found alone. It runs
+when the jars are locked and, as `check_directory`, on the jars of a built image.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkyard.errors import JarConflictError
+
+# A file name: the version is the last part that begins like "1.2" (hive-shims-0.23-2.3.9), or else
+# like "1", with a qualifier behind it (1.5.5-4, 3.7.0-M11, 3.30.2-GA); a classifier is lower case.
+_TAIL = r"(?:-(?:[A-Z0-9]|rc|alpha|beta|m\d)[\w.]*)*)(?:-(?P<classifier>[a-z][\w.-]*))?\.jar"
+_FILE = re.compile(r"(?P<artifact>.+)-(?P<version>\d+\.\d[^-]*" + _TAIL)
+_FILE_WHOLE_NUMBER = re.compile(r"(?P<artifact>.+)-(?P<version>\d+" + _TAIL)
+_CLASS_MAGIC = 0xCAFEBABE
+# A class file version is the Java feature release plus 44: 52 is Java 8 (JVM specification, 4.1).
+_CLASS_TO_JAVA = 44
+
+
+@dataclass(frozen=True)
+class Jar:
+    """What matters of a jar: its identity, where it was seen, the newest class file in it.
+
+    Attributes:
+        artifact: the artifact's name; Maven's group is not in a file name, so it is not compared.
+        version: as in the file name.
+        classifier: "" for the main jar: two classifiers of one artifact are two different things.
+        file: its file name.
+        where: for messages: "group s3a", "Spark's jars".
+        class_level: its newest class file version, 0 if it has none or was not opened.
+        class_name: a class of that version.
+        group: Maven's group, "" where only a file name is known.
+    """
+
+    artifact: str
+    version: str
+    classifier: str
+    file: str
+    where: str
+    class_level: int = 0
+    class_name: str = ""
+    group: str = ""
+
+
+def name_of(file: str, *, where: str) -> Jar:
+    """Return what the file name of a jar tells."""
+    match = _FILE.fullmatch(file) or _FILE_WHOLE_NUMBER.fullmatch(file)
+    if match is None:
+        return Jar(file.removesuffix(".jar"), "", "", file, where)
+    return Jar(match["artifact"], match["version"], match["classifier"] or "", file, where)
+
+
+def read_jar(path: Path, *, where: str, layout: Path | None = None) -> Jar:
+    """Return what the jar at `path` is, its classes included.
+
+    With `layout` it lies in a Maven repository under that directory, which tells its identity
+    without guessing; otherwise its file name does.
+
+    Raises:
+        JarConflictError: it is no zip file.
+    """
+    named = name_of(path.name, where=where)
+    group = ""
+    if layout is not None:
+        *parts, artifact, version, _ = path.relative_to(layout).parts
+        group = ".".join(parts)
+        classifier = path.stem.removeprefix(f"{artifact}-{version}").lstrip("-")
+        named = Jar(artifact, version, classifier, path.name, where)
+    try:
+        level, name = _newest_class(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise JarConflictError(
+            f"{path.name} ({where}) cannot be read as a jar: {error}",
+            "Fetch it again; if it stays so, ask the mirror for the file.",
+        ) from error
+    return Jar(
+        named.artifact, named.version, named.classifier, path.name, where, level, name, group
+    )
+
+
+def _newest_class(path: Path) -> tuple[int, str]:
+    newest = (0, "")
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            # A JRE that is too old for them never looks at these two.
+            if entry.filename.startswith("META-INF/versions/"):
+                continue
+            if not entry.filename.endswith(".class") or entry.filename.endswith(
+                "module-info.class"
+            ):
+                continue
+            with archive.open(entry) as stream:
+                head = stream.read(8)
+            if len(head) == 8 and struct.unpack(">I", head[:4])[0] == _CLASS_MAGIC:
+                newest = max(newest, (struct.unpack(">H", head[6:])[0], entry.filename))
+    return newest
+
+
+def check(extra: Sequence[Jar], spark: Sequence[Jar], class_level: int) -> None:
+    """Return quietly if the jars in `extra` and Spark's own fit together on a JRE.
+
+    Args:
+        extra: the jars that are added.
+        spark: the jars that Spark carries.
+        class_level: the newest class file version that the JRE runs: 52 for Java 8.
+
+    Raises:
+        JarConflictError: names every conflict that was found.
+    """
+    problems = [
+        *two_versions([*extra, *spark]),
+        *wrong_hadoop([*extra, *spark]),
+        *too_new([*extra, *spark], class_level),
+    ]
+    if problems:
+        raise JarConflictError(
+            "\n".join(problems),
+            "Change jars.toml (another version, or an exclusion with its reason), then run "
+            "`nox -s dependencies`.",
+        )
+
+
+def check_directory(paths: Iterable[Path], class_level: int) -> None:
+    """Check the jars of a built image: all files of its one jar directory, Spark's among them.
+
+    Raises:
+        JarConflictError: names every conflict that was found.
+    """
+    check([read_jar(path, where=str(path.parent)) for path in sorted(paths)], [], class_level)
+
+
+def two_versions(jars: Sequence[Jar]) -> list[str]:
+    """Return one message for every artifact that is there in more than one version."""
+    by_name: dict[tuple[str, str], list[Jar]] = defaultdict(list)
+    for jar in jars:
+        by_name[jar.artifact, jar.classifier].append(jar)
+    problems = []
+    for (artifact, _), same in sorted(by_name.items()):
+        if len({jar.version for jar in same}) > 1:
+            seen = " and ".join(sorted(f"{jar.file} ({jar.where})" for jar in same))
+            example = next((jar.group for jar in same if jar.group), "GROUP")
+            problems.append(
+                f"{artifact} is there in {len({jar.version for jar in same})} versions: {seen}. "
+                f'Keep one: exclude "{example}:{artifact}", or ask for the other\'s version.'
+            )
+        elif len({jar.group for jar in same if jar.group}) > 1:
+            seen = " and ".join(sorted(f"{jar.group} ({jar.where})" for jar in same if jar.group))
+            problems.append(f"{same[0].file} comes from two Maven groups: {seen}. Exclude one.")
+    return problems
+
+
+def wrong_hadoop(jars: Sequence[Jar]) -> list[str]:
+    """Return a message if hadoop-aws is not of the version of Spark's hadoop-client-api."""
+    modules = [jar for jar in jars if jar.artifact == "hadoop-aws"]
+    bundled = [jar for jar in jars if jar.artifact == "hadoop-client-api"]
+    if not modules:
+        return []
+    if not bundled:
+        return [
+            f"{modules[0].file} ({modules[0].where}) needs a Hadoop of its own version, "
+            "and no hadoop-client-api is there to compare it with."
+        ]
+    return [
+        f"{module.file} ({module.where}) is not of the bundled Hadoop: {hadoop.file} "
+        f"({hadoop.where}). Ask for org.apache.hadoop:hadoop-aws:{hadoop.version}."
+        for module in modules
+        for hadoop in bundled
+        if module.version != hadoop.version
+    ]
+
+
+def too_new(jars: Sequence[Jar], class_level: int) -> list[str]:
+    """Return one message for every jar with a class that the JRE cannot load."""
+    return [
+        f"{jar.file} ({jar.where}) needs Java {jar.class_level - _CLASS_TO_JAVA}, the stack has "
+        f"Java {class_level - _CLASS_TO_JAVA}: {jar.class_name} is of class file version "
+        f"{jar.class_level}, {class_level} is the newest that runs. Take an older line of it."
+        for jar in jars
+        if jar.class_level > class_level
+    ]

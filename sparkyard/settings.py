@@ -1,0 +1,128 @@
+"""What does this site want: mirrors, a CA bundle, a registry?
+
+Each setting is read from its environment variable, else from sparkyard.toml in the checkout, else
+it has its default. No setting ends in an image: mirrors and the bundle reach a build as secrets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from sparkyard import paths, toml_file
+from sparkyard.errors import SettingsError, UnknownNameError
+from sparkyard.names import nearest
+
+_SYSTEM_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The site's settings; an empty text means that there is none.
+
+    Attributes:
+        ca_bundle: PEM file with the authorities that builds trust; what this machine trusts when
+            not set, nothing when set to "none".
+        apt_mirror: URL that stands for http://deb.debian.org/debian.
+        apt_security_mirror: URL that stands for http://deb.debian.org/debian-security.
+        pypi_index: URL of a PEP 503 index that stands for https://pypi.org/simple.
+        maven_mirror: URL that stands for https://repo1.maven.org/maven2.
+        npm_registry: URL that stands for https://registry.npmjs.org.
+        cran_mirror: URL of a CRAN from which sparklyr is installed; reticulate is used without.
+        base_registry: registry, and a path in it where needed, from which Debian is pulled.
+        registry: registry host that images are named for, e.g. registry.example.com:5000.
+        namespace: path under the registry; images.toml's own when not set.
+    """
+
+    ca_bundle: str = ""
+    apt_mirror: str = ""
+    apt_security_mirror: str = ""
+    pypi_index: str = ""
+    maven_mirror: str = ""
+    npm_registry: str = ""
+    cran_mirror: str = ""
+    base_registry: str = "docker.io/library"
+    registry: str = ""
+    namespace: str = ""
+
+
+_URLS = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
+         "cran_mirror")  # fmt: skip
+_PLAIN_VARIABLES = {"registry": "REGISTRY", "ca_bundle": "SSL_CERT_FILE"}
+"""Variables without our prefix that people already set, asked after the prefixed ones."""
+
+
+def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTINGS) -> Settings:
+    """Return the settings in force.
+
+    Raises:
+        SettingsError: a value cannot be used.
+        UnknownNameError: sparkyard.toml has a setting that does not exist.
+        MalformedFileError: sparkyard.toml is not TOML.
+    """
+    environment = os.environ if environment is None else environment
+    known = [field.name for field in fields(Settings)]
+    written = toml_file.read(file) if file.exists() else {}
+    values: dict[str, str] = {}
+    for name, value in written.items():
+        if name not in known:
+            raise UnknownNameError(
+                f'{file} sets "{name}", which is no setting.', nearest(name, known)
+            )
+        if not isinstance(value, str):
+            raise SettingsError(f"{file}: {name} is not a text.", f'Write it as: {name} = "..."')
+        values[name] = value
+    for name in known:
+        prefixed = environment.get(f"SPARKYARD_{name.upper()}")
+        plain = environment.get(_PLAIN_VARIABLES.get(name, ""))
+        if prefixed is not None:
+            values[name] = prefixed
+        elif plain and name not in values:
+            values[name] = plain
+    settings = Settings(**{name: value for name, value in values.items() if value})
+    _check(settings)
+    return settings
+
+
+def ca_bundle(settings: Settings) -> Path | None:
+    """Return the PEM file that builds are to trust, or None for no more than the images' own.
+
+    Raises:
+        SettingsError: the file does not exist or holds no certificate.
+    """
+    if settings.ca_bundle == "none":
+        return None
+    if not settings.ca_bundle:
+        return next((Path(path) for path in _SYSTEM_BUNDLES if Path(path).is_file()), None)
+    bundle = Path(settings.ca_bundle)
+    if not bundle.is_file():
+        raise SettingsError(
+            f"The CA bundle {bundle} does not exist.",
+            "Set SPARKYARD_CA_BUNDLE to a PEM file, or to none.",
+        )
+    if "-----BEGIN CERTIFICATE-----" not in bundle.read_text(errors="replace"):
+        raise SettingsError(
+            f"The CA bundle {bundle} holds no PEM certificate.",
+            "Set SPARKYARD_CA_BUNDLE to a file with BEGIN CERTIFICATE lines, or to none.",
+        )
+    return bundle
+
+
+def _check(settings: Settings) -> None:
+    for name in _URLS:
+        value = getattr(settings, name)
+        if value and not value.startswith(("http://", "https://")):
+            raise SettingsError(
+                f'The setting {name} is "{value}", which is no URL.',
+                f"Set SPARKYARD_{name.upper()} to a URL with http:// or https://.",
+            )
+        if any(character in value for character in " '\"\n\\$`"):
+            raise SettingsError(
+                f"The setting {name} has a character that no URL has.",
+                f"Set SPARKYARD_{name.upper()} to a plain URL.",
+            )

@@ -1,0 +1,122 @@
+"""Which jars does Spark itself carry? The pyspark sdist that poetry.lock pins is read for it."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import json
+import os
+import re
+import ssl
+import tarfile
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path, PurePosixPath
+from urllib.parse import urljoin
+
+from sparkyard.errors import HashMismatchError, MirrorError, NetworkError, StaleLockError
+
+PYPI = "https://pypi.org/simple"
+_LINK = re.compile(r"""<a\s[^>]*?href=["']([^"']+)["']""")
+
+
+def names(
+    stack_directory: Path,
+    *,
+    index: str = PYPI,
+    ca_bundle: Path | None = None,
+    cache: Path | None = None,
+) -> tuple[str, ...]:
+    """Return the file names of the jars in the pyspark that the stack's poetry.lock pins.
+
+    The sdist (about 430 MB) is fetched once; the names are kept in `cache` under its sha256.
+
+    Args:
+        stack_directory: where poetry.lock is.
+        index: a simple package index.
+        ca_bundle: certificates to trust, in PEM; Python's own default without it.
+        cache: a directory; $XDG_CACHE_HOME/sparkyard, or ~/.cache/sparkyard, without it.
+    """
+    file, sha256 = pinned_sdist(stack_directory / "poetry.lock")
+    if cache is None:
+        home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+        cache = Path(home) / "sparkyard"
+    kept = cache / f"spark-jars-{sha256}.json"
+    if kept.exists():
+        return tuple(json.loads(kept.read_text(encoding="utf-8")))
+    cache.mkdir(parents=True, exist_ok=True)
+    archive = cache / f"{sha256}.{os.getpid()}.tar.gz"
+    try:
+        _fetch(index, file, sha256, archive, ssl.create_default_context(cafile=ca_bundle))
+        found = names_in(archive)
+    finally:
+        archive.unlink(missing_ok=True)
+    beside = kept.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(found), encoding="utf-8")
+    os.replace(beside, kept)
+    return found
+
+
+def pinned_sdist(poetry_lock: Path) -> tuple[str, str]:
+    """Return the file name and sha256 of the pyspark sdist in a poetry.lock.
+
+    Raises:
+        StaleLockError: none is pinned there.
+    """
+    try:
+        content = tomllib.loads(poetry_lock.read_text(encoding="utf-8"))
+    except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
+        raise StaleLockError(
+            f"{poetry_lock} cannot be read: {error}", "Run `nox -s dependencies`."
+        ) from None
+    for package in content.get("package", []):
+        if package.get("name") == "pyspark":
+            for file in package.get("files", []):
+                if file["file"].endswith(".tar.gz"):
+                    return file["file"], file["hash"].removeprefix("sha256:")
+    raise StaleLockError(f"{poetry_lock} pins no pyspark.", "Run `nox -s dependencies`.")
+
+
+def names_in(archive: Path) -> tuple[str, ...]:
+    """Return the names of the jars that a pyspark sdist puts into Spark's jars directory."""
+    with tarfile.open(archive) as tar:
+        paths = (PurePosixPath(member.name) for member in tar if member.isfile())
+        return tuple(
+            sorted(
+                path.name
+                for path in paths
+                if path.suffix == ".jar" and path.parts[-3:-1] == ("deps", "jars")
+            )
+        )
+
+
+def _fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext) -> None:
+    page = f"{index.rstrip('/')}/pyspark/"
+    # PEP 503's HTML: every mirror has it, not every mirror has the JSON of PEP 691.
+    wanted = urllib.request.Request(page, headers={"Accept": "text/html"})  # noqa: S310
+    try:
+        with urllib.request.urlopen(wanted, timeout=60, context=tls) as answer:  # noqa: S310
+            links = _LINK.findall(answer.read().decode("utf-8", "replace"))
+        url = next(
+            (urljoin(page, html.unescape(link)) for link in links if f"/{file}" in f"/{link}"), ""
+        )
+        if not url:
+            raise MirrorError(f"{page} does not offer {file}.", "Use an index that has it.")
+        have = hashlib.sha256()
+        with (
+            urllib.request.urlopen(url, timeout=60, context=tls) as answer,  # noqa: S310
+            target.open("wb") as stream,
+        ):
+            while chunk := answer.read(1 << 20):
+                have.update(chunk)
+                stream.write(chunk)
+    except urllib.error.HTTPError as error:
+        raise MirrorError(f"{error.url}: answer {error.code}", "See to the index.") from error
+    except urllib.error.URLError as error:
+        raise NetworkError(f"{page}: {error.reason}", "See to the network or the CA.") from error
+    if have.hexdigest() != sha256:
+        raise HashMismatchError(
+            f"{url} has sha256 {have.hexdigest()}, poetry.lock has {sha256}.",
+            "Fetch it again; if it stays so, the index serves another file.",
+        )
