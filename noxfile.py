@@ -10,7 +10,7 @@ import nox
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from sparkyard import bootstrap  # noqa: E402 - nox does not put the checkout on the path
+from sparkyard import bootstrap  # nox does not put the checkout on the path
 
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["plan"]

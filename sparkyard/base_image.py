@@ -107,6 +107,18 @@ def provide(stack: Stack, settings: Settings) -> BaseImage:
     return _bootstrapped(tar)
 
 
+def named(stack: Stack, settings: Settings) -> str:
+    """Provide the base and return it as a named context that is an image, for a single build."""
+    base = provide(stack, settings)
+    if base.rootfs is None:
+        return base.context
+    tag = f"sparkyard/debian:{stack.debian}"
+    dockerfile = str(paths.IMAGES / "debian" / "Dockerfile")
+    run(["docker", "buildx", "build", "--provenance=false", "--tag", tag, "--file", dockerfile,
+         str(base.rootfs)])  # fmt: skip
+    return f"docker-image://{tag}"
+
+
 def _tar(stack: Stack) -> Path:
     return paths.cache() / "base" / stack.debian / "rootfs.tar"
 

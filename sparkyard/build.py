@@ -39,6 +39,7 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
     what it finished in the engine's cache, from which the same command goes on.
 
     Args:
+        where: what is built, for which site.
         wanted: names of images or of their sessions; all published when empty.
         no_cache: make everything anew, also what is up to date.
 

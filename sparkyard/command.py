@@ -33,7 +33,7 @@ class Completed:
     stderr: str
 
 
-def run(
+def run(  # noqa: PLR0913 - the one door for commands has all the switches
     argv: Sequence[str],
     *,
     capture: bool = True,
@@ -53,6 +53,7 @@ def run(
         quiet: do not print the command before it runs.
         stdin: text for its standard input; none is given otherwise.
         env: variables that are set on top of this process's own.
+        cwd: the directory in which it runs; this process's own without it.
         timeout: seconds after which it is killed.
 
     Raises:

@@ -1,6 +1,6 @@
 """How are a stack's Python packages locked, exported for the builds, and found to be stale?
 
-Poetry locks `pyproject.toml` into `poetry.lock`. The export has one file with hashes for each group,
+Poetry locks `pyproject.toml` into `poetry.lock`. The export has one file with hashes a group,
 `requirements/<group>.txt`; a package that several groups need stands in the first of them only, so
 that groups can be installed as separate layers. `requirements/exported.toml` holds the digests by
 which a stale or hand-edited file is noticed without running Poetry.
@@ -90,6 +90,8 @@ def lock(stack_directory: Path, settings: Settings, *, upgrade: Sequence[str] = 
     """Lock and export; on any failure the files stay as they were.
 
     Args:
+        stack_directory: where pyproject.toml and poetry.lock are.
+        settings: for the index and the CA bundle.
         upgrade: packages that may move to a newer version; all when it holds ".".
 
     Raises:
@@ -118,6 +120,22 @@ def lock(stack_directory: Path, settings: Settings, *, upgrade: Sequence[str] = 
         (requirements / "exported.toml").write_text(f"{_HEADER}[sha256]\n{digests}")
         _replace(requirements, stack_directory / "requirements")
         shutil.copy(work / "poetry.lock", stack_directory / "poetry.lock")
+
+
+def lock_tools(root: Path, settings: Settings) -> None:
+    """Lock Sparkyard's own tools, which pyproject.toml declares, into tools.lock."""
+    words = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--upgrade"]
+    words += ["--no-annotate", "--no-emit-index-url", "--no-header", "--group", "tools"]
+    if settings.pypi_index:
+        words += ["--default-index", settings.pypi_index]
+    bundle = ca_bundle(settings)
+    locked = run(
+        [sys.executable, "-m", *words, "pyproject.toml"],
+        cwd=root,
+        env={"SSL_CERT_FILE": str(bundle)} if bundle else None,
+    ).stdout
+    header = "# Written by `nox -s dependencies -- --tools` from pyproject.toml.\n"
+    (root / "tools.lock").write_text(header + locked)
 
 
 def parse(requirements: str) -> tuple[Requirement, ...]:

@@ -75,7 +75,7 @@ def check(information: dict[str, Any], buildx: str) -> None:
     version = str(information.get("ServerVersion", ""))
     if _numbers(version) < OLDEST:
         raise EngineTooOldError(
-            f"The container engine is version {version}; {_dotted(OLDEST)} is the oldest that works.",
+            f"The container engine is version {version}; the oldest that works is {_dotted(OLDEST)}.",
             _INSTALL,
         )
     if not buildx:
@@ -87,7 +87,7 @@ def check(information: dict[str, Any], buildx: str) -> None:
     found = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
     if not found or _numbers(found.group(1)) < OLDEST_BUILDX:
         raise EngineTooOldError(
-            f"buildx is too old ({buildx.strip()}); {_dotted(OLDEST_BUILDX)} is the oldest that works.",
+            f"buildx is too old ({buildx.strip()}): {_dotted(OLDEST_BUILDX)} is the oldest to work.",
             "Update the docker-buildx package.",
         )
     status = dict(row for row in information.get("DriverStatus") or [] if len(row) == 2)

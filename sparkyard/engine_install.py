@@ -100,7 +100,7 @@ def start() -> None:
     log_end = _DAEMON_LOG.read_text().splitlines()[-15:] if _DAEMON_LOG.exists() else []
     raise EngineMissingError(
         f"The engine was started but did not answer within {_READY_SECONDS} s.",
-        f"Read its log ({_DAEMON_LOG}, or `journalctl -u docker`), then run the same command again.",
+        f"Read its log ({_DAEMON_LOG}, or `journalctl -u docker`) and run the command again.",
         detail="\n".join(log_end),
     )
 

@@ -58,7 +58,7 @@ class HashMismatchError(SparkyardError):
 
 
 class JarConflictError(SparkyardError):
-    """The jars cannot live on one classpath: two versions, a wrong Hadoop, a too new class level."""
+    """The jars do not fit on one class path: two versions, another Hadoop, too new classes."""
 
     exit_code = 15
 
@@ -151,6 +151,12 @@ class TestsFailedError(SparkyardError):
     """At least one test failed."""
 
     exit_code = 42
+
+
+class LintError(SparkyardError):
+    """The checkout breaks a rule that is checked."""
+
+    exit_code = 43
 
 
 class CommandFailedError(SparkyardError):

@@ -148,7 +148,7 @@ def _in_order(images: Mapping[str, Image], file: Path) -> tuple[Image, ...]:
     for image in images.values():
         if image.parent not in (ROOT_PARENT, *images):
             raise ImageGraphError(
-                f'{file}: [images.{image.name}] has the parent "{image.parent}", which is no image.',
+                f'{file}: the parent of [images.{image.name}] is "{image.parent}", no image.',
                 nearest(image.parent, (ROOT_PARENT, *images)),
             )
     ordered: list[Image] = []

@@ -91,12 +91,11 @@ def _newest_class(path: Path) -> tuple[int, str]:
     newest = (0, "")
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
-            # A JRE that is too old for them never looks at these two.
+            # What an older JRE never loads: classes for newer ones, and descriptors without code
+            # (Spark's own threeten-extra has a package-info of Java 9).
             if entry.filename.startswith("META-INF/versions/"):
                 continue
-            if not entry.filename.endswith(".class") or entry.filename.endswith(
-                "module-info.class"
-            ):
+            if not entry.filename.endswith(".class") or entry.filename.endswith("-info.class"):
                 continue
             with archive.open(entry) as stream:
                 head = stream.read(8)
@@ -135,7 +134,12 @@ def check_directory(paths: Iterable[Path], class_level: int) -> None:
     Raises:
         JarConflictError: names every conflict that was found.
     """
-    check([read_jar(path, where=str(path.parent)) for path in sorted(paths)], [], class_level)
+    jars = [read_jar(path, where=str(path.parent)) for path in sorted(paths)]
+    if not jars:
+        raise JarConflictError(
+            "No jars were found to check.", "See that the image has Spark's jars where it should."
+        )
+    check(jars, [], class_level)
 
 
 def two_versions(jars: Sequence[Jar]) -> list[str]:

@@ -8,14 +8,20 @@ In doubt nothing is proven: the gate looks inside anyway.
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
+import os
 import tarfile
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any, cast
 
+from backports import zstd
+
+from sparkyard import paths
 from sparkyard.command import run
 from sparkyard.facts import ImageIdentity, resolve
 
@@ -30,7 +36,7 @@ STORES = (
 )
 """Where containerd keeps blobs: started by the engine itself, or by the system."""
 
-LISTED_UP_TO = 64 << 20
+LISTED_UP_TO = 512 << 20
 """Bytes compressed; a bigger layer of its own is not listed, about 1 s of work for each 64 MiB."""
 
 
@@ -163,8 +169,9 @@ def _absolute(path: str, workdir: str) -> str:
 
 
 def _overlap(one: str, other: str) -> bool:
-    first, second = PurePosixPath(one), PurePosixPath(other)
-    return first.is_relative_to(second) or second.is_relative_to(first)
+    if one in ("/", other) or other == "/":
+        return True
+    return one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
 def _read(image: ImageIdentity, store: Path | None, own: set[str]) -> tuple[Layer, ...]:
@@ -191,7 +198,7 @@ def _read(image: ImageIdentity, store: Path | None, own: set[str]) -> tuple[Laye
             layer.diff_id,
             layer.created_by,
             layer.size,
-            _listed(store, blob) if layer.diff_id in own and layer.paths is None else layer.paths,
+            _listed(store, blob) or layer.paths if layer.diff_id in own else layer.paths,
             str(blob["digest"]),
             int(blob["size"]),
         )
@@ -239,16 +246,43 @@ def _json(store: Path, digest: str) -> dict[str, Any]:
 
 
 def _listed(store: Path, blob: dict[str, Any]) -> tuple[str, ...] | None:
-    """Return the files of a small layer's archive; a directory is no change of what is in it."""
-    path = _blob(store, str(blob["digest"]))
+    """Return the files of a layer's archive; a directory is no change of what is in it.
+
+    The list is kept by the blob's digest: a second look costs nothing.
+    """
+    digest = str(blob["digest"])
+    path = _blob(store, digest)
     if path is None or int(blob["size"]) > LISTED_UP_TO:
         return None
+    kept = paths.cache() / "layers" / f"{digest.removeprefix('sha256:')}.json"
+    if kept.exists():
+        return tuple(json.loads(kept.read_text(encoding="utf-8")))
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with (
+            path.open("rb") as compressed,
+            _unpacked(compressed) as stream,
+            tarfile.open(fileobj=stream, mode="r|") as archive,
+        ):
             names = [member.name for member in archive if not member.isdir()]
-    except (OSError, tarfile.TarError):
+    except (OSError, EOFError, zlib.error, tarfile.TarError, zstd.ZstdError):
         return None
-    return tuple(itertools.chain.from_iterable(_places(name) for name in names))
+    touched = tuple(itertools.chain.from_iterable(_places(name) for name in names))
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    beside = kept.with_suffix(f".{os.getpid()}")
+    beside.write_text(json.dumps(touched), encoding="utf-8")
+    os.replace(beside, kept)
+    return touched
+
+
+def _unpacked(compressed: IO[bytes]) -> IO[bytes]:
+    """Return a layer's archive without its compression, which its first bytes tell."""
+    first = compressed.read(4)
+    compressed.seek(0)
+    if first == b"\x28\xb5\x2f\xfd":
+        return cast(IO[bytes], zstd.open(compressed, "rb"))
+    if first[:2] == b"\x1f\x8b":
+        return cast(IO[bytes], gzip.open(compressed, "rb"))
+    return compressed
 
 
 def _places(name: str) -> tuple[str, ...]:

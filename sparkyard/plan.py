@@ -98,6 +98,7 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
     """Return the plan for the named images and the published ones that they stand on.
 
     Args:
+        where: what is built, for which site.
         wanted: names of images or of the sessions that build them; all published when empty.
         base: the base that a build just provided; what the last one used when not given.
 

@@ -32,6 +32,11 @@ class Stack:
     java_home: str
 
     @property
+    def class_level(self) -> int:
+        """The newest class file version that the stack's Java runs: 44 more than its number."""
+        return 44 + self.java_major
+
+    @property
     def dependencies(self) -> Path:
         """The directory that declares and locks what goes into the stack's images."""
         return paths.DEPENDENCIES / self.name

@@ -1,4 +1,4 @@
-"""`nox -s pyspark`, `all_spark`, `jupyterhub`, `executors`: build an image and what it stands on."""
+"""`nox -s pyspark`, `all_spark`, `jupyterhub`, `executors`: build an image and its parents."""
 
 from __future__ import annotations
 

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import console, dependencies, images, jars, plan, stack
+from sparkyard import (
+    base_image,
+    console,
+    dependencies,
+    engine,
+    images,
+    jar_resolver,
+    jars,
+    paths,
+    plan,
+    settings,
+    spark_jars,
+    stack,
+)
 
 
 def main(argv: list[str]) -> int:
@@ -19,7 +32,11 @@ def main(argv: list[str]) -> int:
         help="let these Python packages move to newer versions; all without names",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="only check that all is current")
+    parser.add_argument("--tools", action="store_true", help="lock Sparkyard's own tools instead")
     chosen = parser.parse_args(argv)
+    if chosen.tools:
+        dependencies.lock_tools(paths.ROOT, settings.load())
+        return 0
     for name in [chosen.stack] if chosen.stack else stack.known():
         where = plan.site(name)
         directory = where.stack.dependencies
@@ -35,4 +52,18 @@ def main(argv: list[str]) -> int:
 
 
 def _lock_jars(where: plan.Site) -> None:
-    jars.lock(where.stack.dependencies)
+    """Resolve the jars in a container on the stack's own base."""
+    engine.ensure()
+    bundle = settings.ca_bundle(where.settings)
+    base = base_image.named(where.stack, where.settings)
+    mirror = where.settings.maven_mirror or jar_resolver.MAVEN_CENTRAL
+    jars.lock(
+        where.stack.dependencies,
+        resolve=jar_resolver.in_container(base, mirror=mirror, ca_bundle=bundle),
+        spark_jars=spark_jars.names(
+            where.stack.dependencies,
+            index=where.settings.pypi_index or spark_jars.PYPI,
+            ca_bundle=bundle,
+        ),
+        class_level=where.stack.class_level,
+    )

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sparkyard import facts, layers, parity
+from sparkyard import facts, layers, parity, plan
 from sparkyard.errors import ParityError
 from sparkyard.parity import Report, Row, Verdict
 from sparkyard.parity_rules import EXECUTORS, MUST
@@ -45,11 +45,10 @@ def main(argv: list[str]) -> int:
     options = _parse(argv)
     driver, executors = options.driver, options.executor
     if driver is None or executors is None:
-        # Here, and not above: two named images from elsewhere need no family of ours.
-        from sparkyard.images import default_pair  # noqa: PLC0415
-
-        of_family = default_pair()
-        driver, executors = driver or of_family[0], executors or of_family[1]
+        # Only here: two named images from elsewhere need no family of ours.
+        here = plan.site(options.stack)
+        driver = driver or here.name(here.family.with_role("driver").name)
+        executors = executors or here.name(here.family.with_role("executor").name)
     shared = layers.compare(driver, executors)
     report = parity.compare(facts.collect(driver), facts.collect(executors), shared)
     if options.json:
@@ -65,6 +64,9 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nox -s parity --", description=__doc__)
     parser.add_argument("--driver", metavar="IMAGE", help="where the driver runs: any image")
     parser.add_argument("--executor", metavar="IMAGE", help="where the executors run: any image")
+    parser.add_argument(
+        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
+    )
     parser.add_argument("--json", action="store_true", help="print the report for machines")
     parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
     return parser.parse_args(argv)

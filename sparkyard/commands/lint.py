@@ -1,0 +1,142 @@
+"""`nox -s lint`: check the code, the scripts, the Dockerfiles and the generated files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from sparkyard import console, dependencies, images, jars, paths, stack
+from sparkyard.command import run
+from sparkyard.errors import CommandFailedError, LintError, SparkyardError
+
+_BIN = Path(sys.executable).parent
+_READS = re.compile(r"(?:--from=|from=|^FROM )([a-z0-9.-]+)", re.MULTILINE)
+_STAGES = re.compile(r"^FROM \S+ AS (\S+)", re.MULTILINE)
+
+
+def main(argv: list[str]) -> int:
+    """Run every check, and fail when one has failed."""
+    parser = argparse.ArgumentParser(
+        prog="nox -s lint --",
+        description="Check code, scripts, Dockerfiles and generated files.",
+    )
+    parser.add_argument(
+        "--fix", action="store_true", help="format the code, and mend what ruff can"
+    )
+    chosen = parser.parse_args(argv)
+    if chosen.fix:
+        _tool("ruff", "format", ".")
+        _tool("ruff", "check", "--fix", ".")
+    checks: dict[str, Callable[[], None]] = {
+        "ruff check": lambda: _tool("ruff", "check", "."),
+        "ruff format": lambda: _tool("ruff", "format", "--check", "."),
+        "mypy --strict": lambda: _tool("mypy"),
+        "shellcheck": lambda: _tool("shellcheck", *map(str, scripts())),
+        "hadolint": lambda: _tool("hadolint", *map(str, dockerfiles())),
+        "locks and exports": _locks,
+        "images.toml and Dockerfiles": lambda: check_dockerfiles(images.load()),
+        "tools.lock": check_tools_lock,
+    }
+    failed = []
+    for name, check in checks.items():
+        try:
+            check()
+            console.note(f"{name}: good")
+        except SparkyardError as error:
+            console.note(f"{name}: FAILED")
+            console.fail(error)
+            failed.append(name)
+    if failed:
+        raise LintError(
+            f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}.",
+            "The lines above say where; `nox -s lint -- --fix` mends what can be mended by itself.",
+        )
+    return 0
+
+
+def scripts(root: Path = paths.ROOT) -> list[Path]:
+    """Return the shell scripts of the checkout: files that begin with a shell's name."""
+    places = [root / "images", root / "conf", root / ".ci", root / "tests"]
+    files = (file for place in places for file in sorted(place.rglob("*")) if file.is_file())
+    return [file for file in files if re.match(rb"#!/\S*/(?:env )?(?:ba)?sh\b", _start(file))]
+
+
+def dockerfiles() -> list[Path]:
+    """Return all Dockerfiles of the checkout."""
+    return sorted(paths.IMAGES.rglob("Dockerfile"))
+
+
+def check_dockerfiles(family: images.Family, directory: Path = paths.IMAGES) -> None:
+    """Check that each Dockerfile reads what images.toml says of its image, no more and no less.
+
+    Raises:
+        LintError: a Dockerfile reads a name that images.toml does not give it, or the reverse.
+    """
+    for image in family.images:
+        file = directory / image.name / "Dockerfile"
+        text = file.read_text()
+        given = {image.parent, *image.takes, *image.contexts}
+        implied = {"uv"} if image.name == "base" else set()
+        read = set(_READS.findall(text)) - set(_STAGES.findall(text)) - {"scratch"} - implied
+        if read - given:
+            raise LintError(
+                f"{file} reads {', '.join(sorted(read - given))}, which [images.{image.name}] of "
+                "images.toml does not give it.",
+                "Add it to takes or contexts there, or take it out of the Dockerfile.",
+            )
+        if given - read:
+            raise LintError(
+                f"[images.{image.name}] of images.toml gives {', '.join(sorted(given - read))}, "
+                f"which {file} does not read.",
+                "Take it out there, or read it in the Dockerfile.",
+            )
+
+
+def check_tools_lock() -> None:
+    """Check that tools.lock satisfies what pyproject.toml asks for, without asking an index.
+
+    Raises:
+        LintError: a tool that pyproject.toml names is not in the lock.
+    """
+    import tomllib  # noqa: PLC0415
+
+    from packaging.requirements import Requirement  # noqa: PLC0415
+
+    declared = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+    wanted = [*declared["project"]["dependencies"], *declared["dependency-groups"]["tools"]]
+    text = (paths.ROOT / "tools.lock").read_text()
+    locked = dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))
+    for line in wanted:
+        requirement = Requirement(line)
+        version = locked.get(requirement.name)
+        if version is None or version not in requirement.specifier:
+            raise LintError(
+                f"tools.lock has {requirement.name} {version or 'not at all'}, and pyproject.toml "
+                f"asks for {requirement}.",
+                "Run `nox -s dependencies -- --tools`.",
+            )
+
+
+def _locks() -> None:
+    family = images.load()
+    for name in stack.known():
+        directory = stack.load(name).dependencies
+        dependencies.check_current(directory)
+        dependencies.check_closed(directory, family)
+        jars.check_current(directory)
+
+
+def _tool(name: str, *words: str) -> None:
+    try:
+        run([str(_BIN / name), *words], cwd=paths.ROOT)
+    except CommandFailedError as error:
+        detail = "\n".join(error.detail.splitlines()[-40:])
+        raise LintError(f"{name} found something.", "Mend it.", detail=detail) from error
+
+
+def _start(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(40)
