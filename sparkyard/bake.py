@@ -16,8 +16,11 @@ from sparkyard.settings import Settings, ca_bundle
 from sparkyard.targets import Target
 
 MIRRORS = paths.BUILD / "secrets" / "mirrors"
-_COMPRESSION = "compression=zstd,compression-level=3,force-compression=true"
-"""zstd at its default level: a quarter of gzip's time for the same size, on these layers."""
+_COMPRESSION = "oci-mediatypes=true,compression=zstd,compression-level=3,force-compression=true"
+"""zstd at its default level: a quarter of gzip's time for the same size, on these layers.
+
+In OCI's media types: in Docker's own, zstd is no layer to `docker image ls`, which hides the image.
+"""
 
 
 def definition(plan: Plan, where: Site, base: BaseImage) -> dict[str, Any]:

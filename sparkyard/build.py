@@ -8,6 +8,7 @@ import pty
 import shutil
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,6 +72,8 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
 def _bake(file: Path, *, no_cache: bool) -> None:
     argv = ["docker", "buildx", "bake", "--file", str(file)]
     argv += ["--no-cache"] if no_cache else []
+    # Else the engine also exports each layer, which is built for others alone, as a nameless image.
+    os.environ["BUILDX_NO_DEFAULT_LOAD"] = "1"
     terminal = sys.stderr.isatty() and not os.environ.get("CI")
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open("wb") as log:
@@ -100,13 +103,28 @@ def _plain(argv: list[str], keep: Callable[[bytes], object]) -> int:
 
 def _with_terminal(argv: list[str], keep: Callable[[bytes], object]) -> int:
     """Run with the terminal that BuildKit's moving display needs, keeping a copy of its text."""
+    sized = interrupted = False
 
     def read(descriptor: int) -> bytes:
+        nonlocal sized
+        if not sized:
+            termios.tcsetwinsize(descriptor, termios.tcgetwinsize(sys.stderr.fileno()))
+            sized = True
         data = os.read(descriptor, 65536)
         keep(data)
         return data
 
-    return os.waitstatus_to_exitcode(pty.spawn(argv, read))
+    def typed(descriptor: int) -> bytes:
+        # Ctrl-C is a key like others meanwhile: the terminal's signal goes to buildx alone.
+        nonlocal interrupted
+        data = os.read(descriptor, 1024)
+        interrupted = interrupted or b"\x03" in data
+        return data
+
+    exit_code = os.waitstatus_to_exitcode(pty.spawn(argv, read, typed))
+    if exit_code != 0 and interrupted:
+        raise KeyboardInterrupt
+    return exit_code
 
 
 def _tag(planned: Plan) -> None:

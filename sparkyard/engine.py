@@ -43,10 +43,11 @@ def ensure() -> None:
     Raises:
         EngineMissingError, EngineTooOldError, ClassicStoreError, BuildxMissingError: what is wrong.
     """
-    if not _answers():
+    silent = _why_silent()
+    if silent:
         local = not os.environ.get("DOCKER_HOST")
         if not (local and engine_install.can_install()):
-            raise EngineMissingError(_why_missing(), _INSTALL)
+            raise silent
         if not shutil.which("dockerd"):
             engine_install.install()
         engine_install.start()
@@ -75,7 +76,7 @@ def check(information: dict[str, Any], buildx: str) -> None:
     version = str(information.get("ServerVersion", ""))
     if _numbers(version) < OLDEST:
         raise EngineTooOldError(
-            f"The container engine is version {version}; the oldest that works is {_dotted(OLDEST)}.",
+            f"The container engine is version {version}; {_dotted(OLDEST)} is the oldest to work.",
             _INSTALL,
         )
     if not buildx:
@@ -87,7 +88,7 @@ def check(information: dict[str, Any], buildx: str) -> None:
     found = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
     if not found or _numbers(found.group(1)) < OLDEST_BUILDX:
         raise EngineTooOldError(
-            f"buildx is too old ({buildx.strip()}): {_dotted(OLDEST_BUILDX)} is the oldest to work.",
+            f"buildx ({buildx.strip()}) is too old; the oldest to work is {_dotted(OLDEST_BUILDX)}.",
             "Update the docker-buildx package.",
         )
     status = dict(row for row in information.get("DriverStatus") or [] if len(row) == 2)
@@ -127,23 +128,42 @@ def client(*words: str) -> Completed:
     try:
         answer = run(["docker", *words], check=False)
     except CommandFailedError as error:
-        raise EngineMissingError(_why_missing(), _INSTALL) from error
+        raise _missing("") from error
     if answer.exit_code != 0 and _UNREACHABLE.search(answer.stderr):
-        raise EngineMissingError(_why_missing(), _INSTALL)
+        raise _missing(answer.stderr)
     return answer
 
 
-def _answers() -> bool:
+def _why_silent() -> EngineMissingError | None:
+    """Return why no engine answers, or None when one does."""
     if not shutil.which("docker"):
-        return False
-    return run(["docker", "version"], check=False).exit_code == 0
+        return _missing("")
+    answer = run(["docker", "version"], check=False)
+    return None if answer.exit_code == 0 else _missing(answer.stderr)
 
 
-def _why_missing() -> str:
+def _missing(said: str) -> EngineMissingError:
+    """Return the error for an engine of which the client said `said`."""
     if not shutil.which("docker"):
-        return "There is no container engine: no docker on PATH."
+        return EngineMissingError(
+            "There is no container engine: no docker on PATH.",
+            f"{_INSTALL} Where one is installed, put docker on PATH.",
+        )
     where = os.environ.get("DOCKER_HOST", "its usual socket")
-    return f"No container engine answers at {where}."
+    if "permission denied" in said:
+        return EngineMissingError(
+            f"This user may not talk to the container engine at {where}.",
+            "Join the group that may (`sudo usermod -aG docker $USER`, then log in again), or run "
+            "the same command as root.",
+        )
+    if os.environ.get("DOCKER_HOST"):
+        return EngineMissingError(
+            f"No container engine answers at {where}, which the variable DOCKER_HOST names.",
+            "Start that engine, or unset DOCKER_HOST to use this machine's own.",
+        )
+    return EngineMissingError(
+        f"No container engine answers at {where}.", f"Start it, if one is installed. {_INSTALL}"
+    )
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -105,14 +105,22 @@ def compressed_size_of(layers: Iterable[Layer]) -> int | None:
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
-def compare(driver: str, executors: str) -> LayerComparison:
+def compare(driver: str, executors: str, *, list_shared: bool = False) -> LayerComparison:
     """Return the layers of two images of the engine.
+
+    Args:
+        driver: one image.
+        executors: the other.
+        list_shared: look for the files of the layers that both have, too; nothing needs these to
+            compare the two.
 
     Raises:
         ImageMissingError: one of them is not there.
     """
     sides = [resolve(driver), resolve(executors)]
     own = set(sides[0].diff_ids) ^ set(sides[1].diff_ids)
+    if list_shared:
+        own |= set(sides[0].diff_ids)
     store = _content_store(sides[0])
     found = [_read(image, store, own) for image in sides]
     return LayerComparison(found[0], found[1])

@@ -48,7 +48,7 @@ def names(
     cache.mkdir(parents=True, exist_ok=True)
     archive = cache / f"{sha256}.{os.getpid()}.tar.gz"
     try:
-        _fetch(index, file, sha256, archive, ssl.create_default_context(cafile=ca_bundle))
+        fetch(index, file, sha256, archive, ssl.create_default_context(cafile=ca_bundle))
         found = names_in(archive)
     finally:
         archive.unlink(missing_ok=True)
@@ -91,7 +91,8 @@ def names_in(archive: Path) -> tuple[str, ...]:
         )
 
 
-def _fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext) -> None:
+def fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext) -> None:
+    """Fetch `file` of the project pyspark from `index` into `target`, and check its hash."""
     page = f"{index.rstrip('/')}/pyspark/"
     # PEP 503's HTML: every mirror has it, not every mirror has the JSON of PEP 691.
     wanted = urllib.request.Request(page, headers={"Accept": "text/html"})  # noqa: S310

@@ -1,0 +1,53 @@
+"""`nox -s clean`: remove the images that Sparkyard has made on this machine, and its caches."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+
+from sparkyard import console, engine, paths, plan, stack
+
+
+def main(argv: list[str]) -> int:
+    """Remove images, and with --cache all that makes the next build quick."""
+    parser = argparse.ArgumentParser(
+        prog="nox -s clean --",
+        description="Remove the images of this checkout's namespace from the engine.",
+    )
+    parser.add_argument(
+        "--old", action="store_true", help="only builds that no moving tag names any more"
+    )
+    parser.add_argument(
+        "--cache",
+        action="store_true",
+        help="also the engine's whole build cache, the base image and the collected facts",
+    )
+    chosen = parser.parse_args(argv)
+    images = _images(plan.site())
+    if chosen.old:
+        newest = {digest for tag, digest in images.items() if not _build_of(tag)}
+        images = {tag: digest for tag, digest in images.items() if digest not in newest}
+    if images:
+        engine.client("image", "rm", "--force", *images)
+    console.note(f"removed {len(images)} image tags")
+    if chosen.cache:
+        ended = engine.client("buildx", "prune", "--all", "--force")
+        console.note((ended.stdout.strip().splitlines() or ["the build cache was empty"])[-1])
+        shutil.rmtree(paths.cache(), ignore_errors=True)
+    return 0
+
+
+def _images(where: plan.Site) -> dict[str, str]:
+    """Return the digest of each tag in the family's repositories."""
+    wanted = {where.name(image.name).rpartition(":")[0] for image in where.family.published}
+    form = "{{.Repository}}:{{.Tag}} {{.ID}}"
+    listed = engine.client("image", "ls", "--no-trunc", "--format", form)
+    pairs = [line.split() for line in listed.stdout.splitlines()]
+    return {tag: digest for tag, digest in pairs if tag.rpartition(":")[0] in wanted}
+
+
+def _build_of(tag: str) -> str:
+    """Return what follows the stack's name in a tag: a fingerprint, or nothing for a moving tag."""
+    name = tag.rpartition(":")[2]
+    known = sorted(stack.known(), key=len, reverse=True)
+    return name.removeprefix(next((each for each in known if name.startswith(each)), ""))

@@ -1,0 +1,128 @@
+"""What does it cost merely to fetch and unpack what the family is made of?
+
+This is the floor under a cold build: the same Debian packages, Python packages and jars, from the
+same hosts, unpacked into a directory, with nothing configured, compiled, hashed into layers or
+compressed. The kinds are fetched side by side, as a build does.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sparkyard import bake, base_image, dependencies, jars, paths, spark_jars
+from sparkyard.command import run
+from sparkyard.plan import Site
+from sparkyard.settings import ca_bundle
+
+
+def seconds(where: Site) -> dict[str, float]:
+    """Fetch and unpack everything once, and return the seconds of each kind and of "all"."""
+    kinds: dict[str, Callable[[Path], None]] = {
+        "debian": lambda place: _debian(where, place),
+        "python": lambda place: _python(where, place),
+        "jars": lambda place: _jars(where, place),
+    }
+    taken: dict[str, float] = {}
+    failures: list[BaseException] = []
+    with tempfile.TemporaryDirectory(prefix="sparkyard-floor-", dir=paths.BUILD) as name:
+
+        def measure(kind: str, work: Callable[[Path], None]) -> None:
+            started = time.monotonic()
+            place = Path(name) / kind
+            place.mkdir()
+            try:
+                work(place)
+            except BaseException as error:
+                failures.append(error)
+            taken[kind] = time.monotonic() - started
+
+        threads = [threading.Thread(target=measure, args=kind) for kind in kinds.items()]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        taken["all"] = time.monotonic() - started
+    if failures:
+        raise failures[0]
+    return taken
+
+
+def _debian(where: Site, place: Path) -> None:
+    """Download and extract the base (mmdebstrap's `extract` does no more) and all packages."""
+    stack = where.stack
+    mirror = where.settings.apt_mirror or "http://deb.debian.org/debian"
+    argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
+    argv += ["--include=?essential", "--include=apt"]
+    run([*argv, stack.debian, str(place / "root"), mirror])
+    packages = ["ca-certificates", "tini", "procps", "libnss-wrapper"]
+    packages += [stack.arguments["PYTHON_PACKAGE"], stack.arguments["JAVA_PACKAGE"]]
+    for group in sorted((stack.dependencies / "apt").glob("*.txt")):
+        packages += [line for line in group.read_text().split("\n") if line and line[0] != "#"]
+    script = (
+        f"/common/apt-install {stack.arguments['SUITES']} --download-only {' '.join(packages)} && "
+        "for file in /var/cache/apt/archives/*.deb; do dpkg -x $file /tmp/root; done"
+    )
+    image = base_image.named(stack, where.settings).removeprefix("docker-image://")
+    mounts = ["--volume", f"{paths.IMAGES / 'common'}:/common:ro"]
+    mounts += ["--volume", f"{bake.MIRRORS}:/run/secrets/mirrors:ro"]
+    run(["docker", "run", "--rm", *mounts, image, "sh", "-c", script])
+
+
+def _python(where: Site, place: Path) -> None:
+    """Fetch and unpack the locked packages: wheels by uv, and Spark's sdist, which is not built."""
+    directory = where.stack.dependencies
+    bundle = ca_bundle(where.settings)
+    environment = {"SSL_CERT_FILE": str(bundle)} if bundle else None
+    index = where.settings.pypi_index or "https://pypi.org/simple"
+    wheels = place / "wheels.txt"
+    wheels.write_text(
+        "".join(
+            requirement.lines
+            for group in dependencies.groups(directory)
+            for requirement in dependencies.parse(
+                dependencies.exported(directory, group).read_text()
+            )
+            if requirement.name != "pyspark"
+        )
+    )
+    argv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-cache"]
+    argv += ["--python-version", where.stack.python, "--default-index", index]
+    argv += ["--target", str(place / "wheels"), "--require-hashes", "--requirements", str(wheels)]
+    wheels_installed = threading.Thread(target=run, args=(argv,), kwargs={"env": environment})
+    wheels_installed.start()
+    file, digest = spark_jars.pinned_sdist(directory / "poetry.lock")
+    archive = place / file
+    tls = ssl.create_default_context(cafile=bundle)
+    spark_jars.fetch(index, file, digest, archive, tls)
+    with tarfile.open(archive) as sdist:
+        sdist.extractall(place / "sdist", filter="data")
+    wheels_installed.join()
+
+
+def _jars(where: Site, place: Path) -> None:
+    """Fetch the locked jars, which are used as they are."""
+    bundle = ca_bundle(where.settings)
+    fetch = paths.IMAGES / "jars" / "fetch.py"
+    mirror = where.settings.maven_mirror or "https://repo1.maven.org/maven2"
+    for group in jars.groups(where.stack.dependencies):
+        lock = jars.lock_file(where.stack.dependencies, group)
+        run(
+            [
+                sys.executable,
+                str(fetch),
+                str(lock),
+                mirror,
+                str(place / "cache"),
+                str(place / group),
+            ],
+            env={**os.environ, "SSL_CERT_FILE": str(bundle)} if bundle else None,
+        )
