@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
 import sys
 
 from sparkyard import console
-from sparkyard.errors import INTERRUPTED, SparkyardError, UnknownNameError
+from sparkyard.errors import (
+    INTERRUPTED,
+    DiskFullError,
+    FileAccessError,
+    SparkyardError,
+    UnknownNameError,
+)
 from sparkyard.names import nearest
 
 COMMANDS = {
@@ -45,7 +53,27 @@ def main(argv: list[str]) -> int:
         print("\nStopped. What was finished is kept; the same command goes on.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        # Whoever read the output has enough; what is left must not fail again at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if verbose:
+            raise
+        return console.fail(_explain(error))
+
+
+def _explain(error: OSError) -> SparkyardError:
+    """Return what a person should read about an error of this machine's file system."""
+    place = error.filename or "a file"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            f"The disk is full: {place} could not be written.",
+            "Make room there, then run the same command again.",
+        )
+    return FileAccessError(
+        f"{place} cannot be used: {error.strerror or error}.",
+        "Give this user access to it; SPARKYARD_CACHE names another directory for what is cached.",
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +64,8 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
             _place_uv()
             bake.write_mirrors(where.settings)
             file = bake.write(bake.definition(planned, where, base))
-            _bake(file, no_cache=no_cache)
+            with _no_new_names(step.reference for step in planned.rebuilds):
+                _bake(file, no_cache=no_cache)
             _tag(planned)
     return Built(planned, time.monotonic() - started)
 
@@ -136,8 +137,33 @@ def _tag(planned: Plan) -> None:
             f"The build ended well, but the engine does not have {', '.join(sorted(missing))}.",
             "Run the same command again; if it stays so, look at the engine's log.",
         )
-    for step in planned.steps:
-        run(["docker", "tag", step.reference, step.moving])
+    before = engine.inspect(step.moving for step in planned.steps)
+    try:
+        for step in planned.steps:
+            run(["docker", "tag", step.reference, step.moving])
+    except BaseException:
+        # All or none: Ctrl-C reaches `docker tag` as well.
+        for step in planned.steps:
+            if step.moving in before:
+                run(["docker", "tag", before[step.moving]["Id"], step.moving], check=False)
+            else:
+                run(["docker", "image", "rm", step.moving], check=False)
+        raise
+
+
+@contextmanager
+def _no_new_names(references: Iterable[str]) -> Iterator[None]:
+    """If the block fails, take away those of the images' names that were not there before.
+
+    The engine names an image before it unpacks it, and one image while others still fail.
+    """
+    wanted = set(references)
+    new = wanted - engine.inspect(wanted).keys()
+    try:
+        yield
+    except BaseException:
+        run(["docker", "image", "rm", *sorted(new)], check=False)
+        raise
 
 
 def _place_uv() -> None:

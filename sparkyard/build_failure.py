@@ -32,6 +32,10 @@ _DASHES = re.compile(r"-{6,}")
 _STEP = re.compile(r" > (\[.+)")
 _FAILED = re.compile(r"(#\d+) ERROR: ")
 _STAMP = re.compile(r"^(?:#\d+ | => => # )?(?:\d+\.\d+ )?[\s:]*")
+_MAKE_ROOM = (
+    "Make room: `nox -s clean -- --cache` gives back what builds have cached; the engine's data is "
+    "under the directory that `docker info` calls Docker Root Dir."
+)
 
 # The first pattern that is found decides, so the more certain causes come first.
 _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tuple(
@@ -41,8 +45,14 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             r"no space left on device|disk quota exceeded|sparkyard-fetch: disk-full",
             DiskFullError,
             "The disk is full.",
-            "Make room: `nox -s clean -- --cache` gives back what builds have cached; the engine's "
-            "data is under the directory that `docker info` calls Docker Root Dir.",
+            _MAKE_ROOM,
+        ),
+        (
+            # BuildKit falls back to a way of making layers that knows no zstd, and speaks of that.
+            r"unsupported diff media type",
+            DiskFullError,
+            "The engine could not write a layer, as when its disk is full; its own log says more.",
+            _MAKE_ROOM,
         ),
         (
             r"sparkyard-fetch: hash-mismatch|Hash mismatch for|"

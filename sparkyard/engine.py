@@ -45,7 +45,7 @@ def ensure() -> None:
     """
     silent = _why_silent()
     if silent:
-        local = not os.environ.get("DOCKER_HOST")
+        local = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"))
         if not (local and engine_install.can_install()):
             raise silent
         if not shutil.which("dockerd"):
@@ -88,7 +88,7 @@ def check(information: dict[str, Any], buildx: str) -> None:
     found = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
     if not found or _numbers(found.group(1)) < OLDEST_BUILDX:
         raise EngineTooOldError(
-            f"buildx ({buildx.strip()}) is too old; the oldest to work is {_dotted(OLDEST_BUILDX)}.",
+            f"buildx ({buildx.strip()}) is too old: {_dotted(OLDEST_BUILDX)} or newer is wanted.",
             "Update the docker-buildx package.",
         )
     status = dict(row for row in information.get("DriverStatus") or [] if len(row) == 2)

@@ -69,6 +69,12 @@ class SettingsError(SparkyardError):
     exit_code = 16
 
 
+class FileAccessError(SparkyardError):
+    """A file of this machine cannot be read or written."""
+
+    exit_code = 17
+
+
 class EngineMissingError(SparkyardError):
     """No container engine answers."""
 

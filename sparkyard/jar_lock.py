@@ -40,20 +40,28 @@ class LockedJar:
 
 @dataclass(frozen=True)
 class Lock:
-    """A lock as read: the digest of the declaration that it was made from, and its jars."""
+    """A lock as read: the declaration's digest, the Spark it was checked against, its jars."""
 
     declaration: str
+    spark: str
     jars: tuple[LockedJar, ...]
 
 
-def render_lock(group: str, declaration: str, jars: Iterable[LockedJar]) -> str:
-    """Return the text of the lock, the same for the same jars in any order."""
+def render_lock(group: str, declaration: str, jars: Iterable[LockedJar], *, spark: str = "") -> str:
+    """Return the text of the lock, the same for the same jars in any order.
+
+    Args:
+        group: the name of the group.
+        declaration: the digest of what is declared.
+        jars: what was resolved.
+        spark: the file of the Spark whose own jars these were checked against.
+    """
     body = "".join(
         f"{jar.sha256} {jar.size} {jar.path}\n" for jar in sorted(jars, key=lambda jar: jar.path)
     )
     return (
         f"{GENERATED}\n# group: {group}\n# declaration: sha256:{declaration}\n"
-        f"# content: sha256:{_digest(body)}\n{body}"
+        f"# checked against: {spark}\n# content: sha256:{_digest(body)}\n{body}"
     )
 
 
@@ -82,7 +90,8 @@ def parse_lock(text: str, path: Path) -> Lock:
                 f"{path}: not a locked jar: {line!r}", "Run `nox -s dependencies`."
             )
         jars.append(LockedJar(match[1], int(match[2]), match[3]))
-    return Lock(header.get("declaration", "").removeprefix("sha256:"), tuple(jars))
+    declared = header.get("declaration", "").removeprefix("sha256:")
+    return Lock(declared, header.get("checked against", ""), tuple(jars))
 
 
 def _digest(body: str) -> str:

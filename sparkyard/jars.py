@@ -134,7 +134,20 @@ def locked_group(stack_directory: Path, group: Group) -> tuple[LockedJar, ...]:
         raise StaleLockError(
             f"{path} is older than group {group.name} in {declaration(stack_directory)}.", MEND
         )
+    if lock.spark != pinned_spark(stack_directory):
+        raise StaleLockError(
+            f"{path} was checked against {lock.spark or 'no Spark'}, and poetry.lock now pins "
+            f"{pinned_spark(stack_directory) or 'none'}.",
+            MEND,
+        )
     return lock.jars
+
+
+def pinned_spark(stack_directory: Path) -> str:
+    """Return the file name of the Spark that poetry.lock pins; empty where it pins none."""
+    file = stack_directory / "poetry.lock"
+    found = re.search(r'file = "(pyspark-[^"]+)"', file.read_text()) if file.exists() else None
+    return found.group(1) if found else ""
 
 
 def lock(
@@ -172,6 +185,7 @@ def lock(
                 group.name,
                 group.digest,
                 [LockedJar.of(path, path.relative_to(repository).as_posix()) for path in found],
+                spark=pinned_spark(stack_directory),
             )
         check(extra, [name_of(name, where="Spark's jars") for name in names], class_level)
     _write_all(texts)
