@@ -26,12 +26,12 @@ In OCI's media types: in Docker's own, zstd is no layer to `docker image ls`, wh
 def definition(plan: Plan, where: Site, base: BaseImage) -> dict[str, Any]:
     """Return the bake definition for the plan's rebuilds, as the JSON form of a bake file."""
     steps = {step.image: step for step in plan.rebuilds}
-    secrets = _secrets(where.settings)
+    given = secrets(where.settings)
     targets: dict[str, Any] = {}
     for target in plan.targets.closure(tuple(steps)):
         if target.name == ROOT_PARENT and base.rootfs is None:
             continue
-        entry = _target(target, base, secrets)
+        entry = _target(target, base, given)
         if target.name in steps:
             step = steps[target.name]
             summary = where.family[step.image].summary
@@ -62,7 +62,7 @@ def write(document: dict[str, Any], file: Path = paths.BUILD / "bake.json") -> P
     return file
 
 
-def _target(target: Target, base: BaseImage, secrets: Iterable[str]) -> dict[str, Any]:
+def _target(target: Target, base: BaseImage, given: Iterable[str]) -> dict[str, Any]:
     contexts = {name: str(place) for name, place in target.contexts.items()}
     for needed in target.needs:
         contexts[needed] = base.context if needed == ROOT_PARENT else f"target:{needed}"
@@ -71,18 +71,16 @@ def _target(target: Target, base: BaseImage, secrets: Iterable[str]) -> dict[str
         "dockerfile": str(target.dockerfile),
         "contexts": contexts,
         "args": dict(target.arguments),
-        "secret": list(secrets),
+        "secret": list(given),
         "output": ["type=cacheonly"],
         "attest": ["type=provenance,disabled=true"],
     }
 
 
-def _secrets(settings: Settings) -> list[str]:
-    secrets = [f"id=mirrors,src={MIRRORS}"]
+def secrets(settings: Settings) -> list[str]:
+    """Return what builds get as secrets, as buildx takes them: the mirrors and the CA bundle."""
     bundle = ca_bundle(settings)
-    if bundle:
-        secrets.append(f"id=ca,src={bundle}")
-    return secrets
+    return [f"id=mirrors,src={MIRRORS}"] + ([f"id=ca,src={bundle}"] if bundle else [])
 
 
 def _labels(

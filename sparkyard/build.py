@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sparkyard import bake, base_image, engine, paths, plan
 from sparkyard.build_failure import explain
-from sparkyard.command import run
+from sparkyard.command import mask, run
 from sparkyard.errors import BuildFailedError, BusyError, EngineMissingError
 from sparkyard.plan import Plan, Site
 from sparkyard.targets import UV
@@ -92,7 +92,8 @@ def _plain(argv: list[str], keep: Callable[[bytes], object]) -> int:
     ) as process:
         assert process.stdout  # noqa: S101 - Popen was given a pipe
         try:
-            for line in process.stdout:
+            for said in process.stdout:
+                line = mask(said.decode(errors="replace")).encode()
                 keep(line)
                 sys.stderr.buffer.write(line)
                 sys.stderr.flush()

@@ -159,5 +159,7 @@ def _quote(read: Sequence[str], index: int) -> str:
 
 
 def _short(text: str) -> str:
+    """Return the text, masked; of a long one its beginning and its end, where the cause stands."""
     text = mask(text)
-    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}..."
+    half = _QUOTED // 2
+    return text if len(text) <= _QUOTED else f"{text[:half]} ... {text[-half:]}"

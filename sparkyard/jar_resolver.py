@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from sparkyard import paths
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, JarConflictError
 from sparkyard.jars import Dependency, Group
 
-MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
-_DOCKERFILE = Path(__file__).resolve().parent.parent / "images" / "tools" / "resolver"
+_DOCKERFILE = paths.IMAGES / "tools" / "resolver"
 
 
 def in_container(
-    debian: str, *, mirror: str = MAVEN_CENTRAL, ca_bundle: Path | None = None
+    debian: str, suite: str, *, secrets: Sequence[str] = ()
 ) -> Callable[[Group, Path], None]:
     """Return a resolver for `sparkyard.jars.lock`.
 
     Args:
         debian: a named context for the base: "docker-image://NAME" or "oci-layout://...".
-        mirror: the URL of a Maven repository in Maven Central's layout.
-        ca_bundle: certificates to trust, in PEM; the base image's own without it.
+        suite: the Debian suite that the base is of.
+        secrets: the CA bundle and the mirrors, as buildx takes them.
     """
 
     def resolve(group: Group, destination: Path) -> None:
@@ -31,14 +31,15 @@ def in_container(
             return
         with tempfile.TemporaryDirectory(prefix="sparkyard-maven-") as project:
             (Path(project) / "pom.xml").write_text(pom(group), encoding="utf-8")
-            secret = ["--secret", f"id=ca,src={ca_bundle}"] if ca_bundle else []
+            given = [word for secret in secrets for word in ("--secret", secret)]
             ended = run(
                 [
                     *("docker", "buildx", "build", "--progress=plain", "--provenance=false"),
                     *("--build-context", f"debian={debian}"),
                     *("--build-context", f"project={project}"),
-                    *("--build-arg", f"MAVEN_MIRROR={mirror}"),
-                    *secret,
+                    *("--build-context", f"common={paths.IMAGES / 'common'}"),
+                    *("--build-arg", f"SUITES={suite}"),
+                    *given,
                     *("--output", f"type=local,dest={destination}"),
                     str(_DOCKERFILE),
                 ],

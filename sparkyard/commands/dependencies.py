@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sparkyard import (
+    bake,
     base_image,
     console,
     dependencies,
@@ -56,10 +57,11 @@ def _lock_jars(where: plan.Site) -> None:
     engine.ensure()
     bundle = settings.ca_bundle(where.settings)
     base = base_image.named(where.stack, where.settings)
-    mirror = where.settings.maven_mirror or jar_resolver.MAVEN_CENTRAL
+    bake.write_mirrors(where.settings)
+    secrets = bake.secrets(where.settings)
     jars.lock(
         where.stack.dependencies,
-        resolve=jar_resolver.in_container(base, mirror=mirror, ca_bundle=bundle),
+        resolve=jar_resolver.in_container(base, where.stack.debian, secrets=secrets),
         spark_jars=spark_jars.names(
             where.stack.dependencies,
             index=where.settings.pypi_index or spark_jars.PYPI,
