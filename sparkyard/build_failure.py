@@ -31,6 +31,7 @@ _COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _DASHES = re.compile(r"-{6,}")
 _STEP = re.compile(r" > (\[.+)")
 _FAILED = re.compile(r"(#\d+) ERROR: ")
+_FRAME = re.compile(r"#\d+ (?:\[|ERROR: |DONE |\.\.\.)")
 _STAMP = re.compile(r"^(?:#\d+ | => => # )?(?:\d+\.\d+ )?[\s:]*")
 _MAKE_ROOM = (
     "Make room: `nox -s clean -- --cache` gives back what builds have cached; the engine's data is "
@@ -124,8 +125,9 @@ def explain(log: str) -> SparkyardError:
 def _failed_step(lines: Sequence[str]) -> tuple[str, list[str], str]:
     """Return the failed step's name, what it wrote, and BuildKit's last word on it."""
     failed = {match.group(1) for line in lines if (match := _FAILED.match(line))}
-    said = [line for line in lines if line.split(" ", 1)[0] in failed and not _FAILED.match(line)]
+    numbered = [line for line in lines if line.split(" ", 1)[0] in failed]
     step = ""
+    shown = []
     inside = False
     for line in lines:
         if named := _STEP.match(line):
@@ -134,12 +136,14 @@ def _failed_step(lines: Sequence[str]) -> tuple[str, list[str], str]:
         elif _DASHES.fullmatch(line):
             inside = False
         elif inside:
-            said.append(line)
-    said = [line for line in said if not re.match(r"#\d+ \[", line)]
+            shown.append(line)
     reason = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
-    if not said:
-        # A terminal's display has no numbers; a step's words follow this mark.
-        said = [line for line in lines if line.startswith(" => => # ")]
+    # A terminal's display has no numbers; what a step says follows a mark there.
+    said = (
+        [line for line in numbered if not _FRAME.match(line)]
+        or shown
+        or [line for line in lines if line.startswith(" => => # ")]
+    )
     if not step and not said:
         said = list(lines[-_READ_LINES:])
     return (step if len(step) <= _NAMED else f"{step[:_NAMED]}..."), said, reason
