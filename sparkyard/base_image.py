@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -65,13 +66,14 @@ def pin(stack: Stack, settings: Settings, pins: Path = paths.PINS) -> str:
     """
     name = reference(stack, settings)
     answer = _ask_registry(name)
-    digest = answer.stdout.strip()
-    if answer.exit_code != 0 or not digest.startswith("sha256:"):
+    said = re.search(r'"digest": "(sha256:[0-9a-f]{64})"', answer.stdout)
+    if answer.exit_code != 0 or not said:
         raise NetworkError(
             f"The digest of {name} could not be had: {answer.stderr.strip()[-300:]}",
             "Set base_registry to a registry that answers here; without any, the base is "
             "bootstrapped from Debian's archive and needs no pin.",
         )
+    digest = said.group(1)
     digests = toml_file.read(pins).get("base", {}) if pins.exists() else {}
     digests[f"debian:{stack.debian}-{VARIANT}"] = digest
     lines = "".join(f'"{key}" = "{value}"\n' for key, value in sorted(digests.items()))
@@ -81,11 +83,12 @@ def pin(stack: Stack, settings: Settings, pins: Path = paths.PINS) -> str:
 
 def known(stack: Stack, settings: Settings) -> BaseImage | None:
     """Return the base that the last build used here, without asking anybody; None before."""
-    tar = _tar(stack)
+    used = _used(stack)
+    kind = used.read_text().strip() if used.exists() else ""
     digest = pinned(stack)
-    if digest and not tar.exists():
+    if kind == "pulled" and digest:
         return _pulled(stack, settings, digest)
-    return _bootstrapped(tar) if tar.with_suffix(".sha256").exists() else None
+    return _bootstrapped(stack) if kind == "bootstrapped" and _made(stack) else None
 
 
 def provide(stack: Stack, settings: Settings) -> BaseImage:
@@ -96,15 +99,18 @@ def provide(stack: Stack, settings: Settings) -> BaseImage:
         MirrorError: the archive answers, but not as Debian's.
     """
     digest = pinned(stack)
-    tar = _tar(stack)
-    if digest:
-        if _ask_registry(f"{reference(stack, settings)}@{digest}").exit_code == 0:
-            tar.unlink(missing_ok=True)
-            return _pulled(stack, settings, digest)
-        _say(f"{settings.base_registry} does not answer with {digest}: bootstrapping Debian.")
-    if not tar.with_suffix(".sha256").exists():
-        _bootstrap(stack, settings, tar)
-    return _bootstrapped(tar)
+    if digest and _ask_registry(f"{reference(stack, settings)}@{digest}").exit_code == 0:
+        base = _pulled(stack, settings, digest)
+    else:
+        if digest:
+            _say(f"{settings.base_registry} does not answer with {digest}: bootstrapping Debian.")
+        if not _made(stack):
+            _bootstrap(stack, settings)
+        base = _bootstrapped(stack)
+    used = _used(stack)
+    used.parent.mkdir(parents=True, exist_ok=True)
+    used.write_text("bootstrapped\n" if base.rootfs else "pulled\n")
+    return base
 
 
 def named(stack: Stack, settings: Settings) -> str:
@@ -123,18 +129,30 @@ def _tar(stack: Stack) -> Path:
     return paths.cache() / "base" / stack.debian / "rootfs.tar"
 
 
+def _used(stack: Stack) -> Path:
+    """The file that says where the base of the last build came from."""
+    return paths.cache() / f"base-of-{stack.name}"
+
+
+def _made(stack: Stack) -> bool:
+    tar = _tar(stack)
+    return tar.exists() and tar.with_suffix(".sha256").exists()
+
+
 def _pulled(stack: Stack, settings: Settings, digest: str) -> BaseImage:
     name = f"{reference(stack, settings)}@{digest}"
     return BaseImage(f"docker-image://{name}", f"pulled debian:{stack.debian}-{VARIANT}@{digest}")
 
 
-def _bootstrapped(tar: Path) -> BaseImage:
+def _bootstrapped(stack: Stack) -> BaseImage:
+    tar = _tar(stack)
     digest = tar.with_suffix(".sha256").read_text().strip()
-    name = f"bootstrapped debian:{tar.parent.name} sha256:{digest}"
+    name = f"bootstrapped debian:{stack.debian} sha256:{digest}"
     return BaseImage("target:debian", name, rootfs=tar.parent)
 
 
-def _bootstrap(stack: Stack, settings: Settings, tar: Path) -> None:
+def _bootstrap(stack: Stack, settings: Settings) -> None:
+    tar = _tar(stack)
     if not shutil.which("mmdebstrap"):
         _install_mmdebstrap(stack)
     mirror = settings.apt_mirror or _ARCHIVE
@@ -192,7 +210,7 @@ def _why_not(ended: Completed, mirror: str) -> NetworkError | MirrorError:
 
 
 def _ask_registry(name: str) -> Completed:
-    argv = ["docker", "buildx", "imagetools", "inspect", name, "--format", "{{.Manifest.Digest}}"]
+    argv = ["docker", "buildx", "imagetools", "inspect", name, "--format", "{{json .Manifest}}"]
     return run(["timeout", str(_PROBE_SECONDS), *argv], check=False)
 
 

@@ -20,6 +20,7 @@ from sparkyard.build_failure import explain
 from sparkyard.command import mask, run
 from sparkyard.errors import BuildFailedError, BusyError, EngineMissingError
 from sparkyard.plan import Plan, Site
+from sparkyard.settings import ca_bundle
 from sparkyard.targets import UV
 
 LOG = paths.BUILD / "build.log"
@@ -56,11 +57,13 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
             engine.ensure()
             planned = plan.make(where, wanted)
         if planned.rebuilds or no_cache:
+            ca_bundle(where.settings)  # one that cannot be used is told of before anything is made
             engine.ensure()
             base = base_image.provide(where.stack, where.settings)
             planned = plan.make(where, wanted, base)
             if no_cache:
                 planned = planned.all_anew()
+        if planned.rebuilds:  # once the base is known, there may be nothing left to do
             _place_uv()
             bake.write_mirrors(where.settings)
             file = bake.write(bake.definition(planned, where, base))

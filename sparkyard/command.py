@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from sparkyard.errors import CommandFailedError
 
-# user:password@ in a URL, and values of options whose name says that they are secret.
-_URL_SECRET = re.compile(r"(?<=://)[^/\s@]+:[^/\s@]+(?=@)")
+# What stands before the host in a URL, and values of names that speak of secrets.
+_URL_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _NAMED_SECRET = re.compile(
-    r"(?i)((?:[a-z0-9_.-]*)(?:password|passwd|token|secret[_.-]?key|api[_.-]?key)[=:]\s*)[^\s'\"]+"
+    r"(?i)([a-z0-9_.-]*(?:password|passwd|token|secret|api[_.-]?key)[a-z0-9_.-]*[=:]\s*)[^\s'\"]+"
 )
 
 

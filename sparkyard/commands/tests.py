@@ -1,0 +1,143 @@
+"""`nox -s tests`: test the code, the images, and the family end to end on a Spark cluster."""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+
+from sparkyard import console, paths, plan
+from sparkyard.build import build
+from sparkyard.command import run
+from sparkyard.errors import TestsFailedError, UnknownNameError
+from sparkyard.names import nearest
+from sparkyard.plan import Site
+
+PARTS = ("unit", "images", "e2e")
+"""The directories of tests/, the quickest first: what fails is seen early."""
+
+LABEL = "io.sparkyard.test"
+"""Borne by all that a test run makes in the engine; its value is the run. See tests/support.py."""
+
+KINDS = ("container", "network", "volume", "image")
+"""What a run makes, in the order in which it can be removed."""
+
+_FAILED, _INTERRUPTED, _NOTHING_RUN = 1, 2, 5
+"""Exit codes of pytest, after its `pytest.ExitCode`."""
+
+
+def main(argv: list[str]) -> int:
+    """Build what the tests need and is not up to date, then run them.
+
+    Raises:
+        TestsFailedError: a test failed, or none was found.
+        KeyboardInterrupt: somebody stopped them; what they had made in the engine is removed.
+    """
+    chosen, rest = _parse(argv)
+    if chosen.sweep:
+        print("\n".join(f"removed {what}" for what in remove(left_over())) or "nothing was left")
+        return 0
+    where = plan.site(chosen.stack)
+    parts = _parts(chosen.only, chosen.image)
+    if set(parts) != {"unit"}:
+        wanted = (chosen.image,) if chosen.image and parts == ("images",) else ()
+        built = build(where, wanted)
+        if built.plan.rebuilds:
+            console.note(f"built what the tests need in {built.seconds:.0f} s")
+    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where)]
+    pytest += [str(paths.ROOT / "tests" / part) for part in parts]
+    _finish(subprocess.call([*pytest, *rest], cwd=paths.ROOT))
+    return 0
+
+
+def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="nox -s tests --",
+        description="Test the code, the images, and the family end to end on a Spark cluster.",
+        epilog="Options after another -- are pytest's own.",
+    )
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="PART",
+        help=f"only these of {', '.join(PARTS)}; repeat it, or join them with commas",
+    )  # fmt: skip
+    parser.add_argument(
+        "--image", default="", help="only the image tests of this image (name, or its session)"
+    )
+    parser.add_argument("-k", default="", metavar="EXPR", help="only tests that match, as pytest's")
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the containers for looking into them"
+    )
+    parser.add_argument(
+        "--sweep", action="store_true", help="remove what earlier runs have left, and test nothing"
+    )
+    parser.add_argument(
+        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
+    )
+    own, rest = argv, []
+    if "--" in argv:
+        own, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
+    return parser.parse_args(own), rest
+
+
+def _parts(only: list[str], image: str) -> tuple[str, ...]:
+    """Return the parts of the tests that were asked for, in their order.
+
+    Raises:
+        UnknownNameError: there is no such part.
+    """
+    named = [name for words in only for name in words.split(",") if name]
+    for name in named:
+        if name not in PARTS:
+            raise UnknownNameError(f'There is no part "{name}" of the tests.', nearest(name, PARTS))
+    if named:
+        return tuple(part for part in PARTS if part in named)
+    return ("images",) if image else PARTS
+
+
+def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
+    options = ["--stack", where.stack.name]
+    options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
+    options += ["-k", chosen.k] if chosen.k else []
+    options += ["--keep"] if chosen.keep else []
+    return options
+
+
+def _finish(exit_code: int) -> None:
+    if exit_code == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if exit_code == _NOTHING_RUN:
+        raise TestsFailedError("No test was run.", "Ask for fewer restrictions: see -- --help.")
+    if exit_code == _FAILED:
+        raise TestsFailedError(
+            "At least one test failed; pytest's summary above names them.",
+            "Run one again with -- -k NAME; --keep leaves its containers for looking into them.",
+        )
+    if exit_code:
+        raise TestsFailedError(
+            f"The tests could not be run: pytest's exit code is {exit_code}.",
+            "The lines above say why.",
+        )
+
+
+def left_over(of_run: str = "") -> dict[str, list[str]]:
+    """Return what there is of a test run in the engine, by kind: of any run when none is named."""
+    label = f"label={LABEL}={of_run}" if of_run else f"label={LABEL}"
+    found: dict[str, list[str]] = {}
+    for kind in KINDS:
+        every = ["--all"] if kind == "container" else []
+        listed = run(["docker", kind, "ls", *every, "--quiet", "--filter", label], check=False)
+        if names := list(dict.fromkeys(listed.stdout.split())):
+            found[kind] = names
+    return found
+
+
+def remove(found: Mapping[str, Sequence[str]]) -> list[str]:
+    """Remove things by kind, and return each as `kind name`."""
+    removed = []
+    for kind in KINDS:
+        if names := found.get(kind):
+            force = [] if kind == "network" else ["--force"]
+            run(["docker", kind, "rm", *force, *names], check=False)
+            removed += [f"{kind} {name}" for name in names]
+    return removed

@@ -1,0 +1,105 @@
+"""What all tests share: the site, the images under test, and a run's part of the engine."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sparkyard import engine, plan
+from sparkyard.commands.tests import left_over
+from sparkyard.plan import Site
+from tests.support import Lab
+
+ENGINE_TESTS = ("images", "e2e")
+"""Directories whose tests all need a container engine."""
+
+_LAB = pytest.StashKey[Lab]()
+_USED = pytest.StashKey[bool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("sparkyard")
+    group.addoption("--stack", default="", help="a stack of conf/stacks")
+    group.addoption("--image", default="", help="only this image's tests")
+    group.addoption("--keep", action="store_true", help="leave the containers for looking into")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_LAB] = Lab(secrets.token_hex(4), keep=bool(config.getoption("keep")))
+    config.stash[_USED] = False
+    # As after Ctrl-C: fixtures end, and take their containers away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.relative_to(here).parts[0] in ENGINE_TESTS:
+            item.add_marker(pytest.mark.engine)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    lab = session.config.stash[_LAB]
+    if not session.config.stash[_USED]:
+        return
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    assert reporter is not None
+    if lab.keep:
+        for kind, names in left_over(lab.run).items():
+            reporter.write_line(f"kept {kind}: {' '.join(names)}")
+        reporter.write_line("remove them with: nox -s tests -- --sweep")
+    elif removed := lab.sweep():
+        reporter.write_line(f"removed at the end of an interrupted run: {', '.join(removed)}")
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Site:
+    """The family, the stack and the settings under test."""
+    return plan.site(request.config.getoption("stack"))
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """The run's part of the engine; tells of what earlier runs left in it."""
+    request.config.stash[_USED] = True
+    if found := left_over():
+        what = ", ".join(f"{len(names)} {kind}(s)" for kind, names in found.items())
+        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+        assert reporter is not None
+        reporter.write_line(
+            f"\nOther test runs have {what} in the engine; `nox -s tests -- --sweep` removes them."
+        )
+    return request.config.stash[_LAB]
+
+
+@pytest.fixture(scope="session")
+def reference(site: Site) -> Callable[[str], str]:
+    """Gives the reference of an image of the family, which must have been built."""
+
+    def find(name: str) -> str:
+        wanted = site.name(name)
+        if wanted not in engine.inspect([wanted]):
+            pytest.fail(
+                f"{wanted} is not built: run `nox -s tests`, which builds it.", pytrace=False
+            )
+        return wanted
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def driver_image(site: Site, reference: Callable[[str], str]) -> str:
+    """The image that the driver runs in."""
+    return reference(site.family.with_role("driver").name)
+
+
+@pytest.fixture(scope="session")
+def executor_image(site: Site, reference: Callable[[str], str]) -> str:
+    """The image that executors run in."""
+    return reference(site.family.with_role("executor").name)

@@ -1,0 +1,42 @@
+"""Runs a notebook with nbclient, inside the driver's container: notebook in, its cells out.
+
+The notebook is text: a line that starts with `# %%` or `// %%` begins a cell and names it. All
+cells run, also after one that failed; the output's last line is a JSON object, one entry a cell.
+"""
+
+import json
+import re
+import sys
+
+import nbformat  # type: ignore[import-not-found,unused-ignore]
+from nbclient import NotebookClient  # type: ignore[import-not-found,unused-ignore]
+
+TITLE = re.compile(r"^(?:#|//) %% (.+)\n", re.MULTILINE)
+
+
+def main(kernel: str, seconds: str) -> None:
+    """Run the notebook on standard input in a kernel of this image."""
+    _, *parts = TITLE.split(sys.stdin.read())
+    titles, sources = parts[::2], parts[1::2]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(s) for s in sources])
+    client = NotebookClient(
+        notebook, kernel_name=kernel, timeout=int(float(seconds)), allow_errors=True
+    )
+    client.execute()
+    cells = dict(zip(titles, map(outcome, notebook.cells), strict=True))
+    print("\n" + json.dumps(cells))
+
+
+def outcome(cell: nbformat.NotebookNode) -> dict[str, str]:
+    """Return what a cell printed, and its traceback."""
+    text, error = "", ""
+    for output in cell.outputs:
+        if output.output_type == "error":
+            error = f"{output.ename}: {output.evalue}\n" + "\n".join(output.traceback)
+        elif output.output_type == "stream" and output.name == "stdout":
+            text += output.text
+    return {"text": text, "error": error}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

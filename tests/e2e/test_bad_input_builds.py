@@ -1,0 +1,194 @@
+"""Does a build that is stopped, or is not alone, leave nothing half done, and go on afterwards?"""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.bad_input import (
+    IMAGE,
+    JAR_PATH,
+    Ended,
+    Mirror,
+    Yard,
+    assert_clear,
+    interrupt,
+    make_jar,
+    make_wheel,
+    make_yard,
+    mirror,
+    mirrors,
+    wait,
+)
+
+pytestmark = pytest.mark.engine
+
+MAVEN = f"/maven/{JAR_PATH}"
+STOPPED = "\nStopped. What was finished is kept; the same command goes on.\n"
+
+
+@pytest.fixture
+def site() -> Iterator[Mirror]:
+    with mirror() as served:
+        yield served
+
+
+@pytest.fixture
+def yard(tmp_path: Path, site: Mirror) -> Iterator[Yard]:
+    """A family of which one layer is quickly made, and the other one's jar is fetched slowly."""
+    made = make_yard(tmp_path / "yard")
+    made.settings = dict(mirrors(site.url))
+    made.family("python-tiny", "jars-tiny")
+    wheel = make_wheel()
+    site.serve_wheel(wheel)
+    made.lock(wheel.requirement, jar=make_jar())
+    yield made
+    assert made.containers() == ""
+    made.remove_images()
+
+
+@pytest.fixture
+def content(yard: Yard) -> bytes:
+    """The jar that the lock of the checkout names."""
+    made = make_jar()
+    wheel = (yard.stack / "requirements/tiny.txt").read_text()
+    yard.lock(wheel, jar=made)
+    return made
+
+
+def stopped_half_way(half: threading.Event) -> None:
+    assert half.wait(120), "the build never asked for the jar"
+    time.sleep(0.5)
+
+
+def steps_running(site: Mirror) -> str:
+    """The processes in the engine's build steps that fetch from the mirror."""
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    return "\n".join(line for line in listed.stdout.splitlines() if site.url in line)
+
+
+def goes_on(yard: Yard, site: Mirror, content: bytes) -> None:
+    """Assert that the same command ends well, and does not do again what was done."""
+    wheels = [path for path in site.asked if path.startswith("/files/")]
+    assert wheels == wheels[:1]
+    site.serve(MAVEN, content)
+    ended = yard.run("build", "executors")
+    assert ended.exit_code == 0, ended.stderr
+    assert [path for path in site.asked if path.startswith("/files/")] == wheels
+    assert len(yard.tags()) == 2
+
+
+def test_ctrl_c_stops_the_step_and_the_same_command_goes_on(
+    yard: Yard, site: Mirror, content: bytes
+) -> None:
+    half, go_on = site.stall(MAVEN, content)
+    process = yard.start("build", "executors")
+    stopped_half_way(half)
+    ended = interrupt(process)
+    go_on.set()
+    assert ended.exit_code == 130
+    assert "Traceback" not in ended.stderr
+    assert ended.stderr.endswith(STOPPED)
+    assert yard.tags() == set()
+    assert steps_running(site) == ""
+    goes_on(yard, site, content)
+
+
+@pytest.mark.parametrize(
+    ("argv", "exit_code"),
+    [
+        ([".venv/bin/python", "-m", "sparkyard", "build", "executors"], 130),
+        ([".venv/bin/nox", "--non-interactive", "-s", "executors"], 130),
+        (["/usr/bin/make", "executors"], 2),
+    ],
+    ids=["python", "nox", "make"],
+)
+def test_ctrl_c_on_a_terminal(
+    yard: Yard, site: Mirror, content: bytes, argv: list[str], exit_code: int
+) -> None:
+    half, go_on = site.stall(MAVEN, content)
+    ended = on_terminal(yard, argv, half)
+    go_on.set()
+    assert ended.exit_code == exit_code, ended.stdout
+    assert "Traceback" not in ended.stdout
+    assert STOPPED.strip() in ended.stdout
+    assert yard.tags() == set()
+    assert steps_running(site) == ""
+
+
+def test_a_second_build_is_refused_at_once_and_does_no_harm(
+    yard: Yard, site: Mirror, content: bytes
+) -> None:
+    half, go_on = site.stall(MAVEN, content)
+    first = yard.start("build", "executors")
+    stopped_half_way(half)
+    started = time.monotonic()
+    second = yard.run("build", "executors")
+    assert time.monotonic() - started < 5
+    assert_clear(second, 35, f"process {first.pid}", str(yard.root), "Wait for it to end")
+    go_on.set()
+    ended = wait(first)
+    assert ended.exit_code == 0, ended.stderr
+    assert len(yard.tags()) == 2
+
+
+def test_one_image_that_fails_leaves_none_of_the_family_behind(yard: Yard) -> None:
+    """The other one is done long before, and has its name in the engine by then."""
+    yard.family()
+    place = yard.root / "images/tiny-notebook"
+    place.mkdir()
+    (place / "Dockerfile").write_text("FROM base\nRUN sleep 4; echo enough >&2; false\n")
+    with (yard.root / "images/images.toml").open("a") as images:
+        images.write(
+            '[images.tiny-notebook]\nsummary = "tiny"\nsession = "jupyterhub"\n'
+            'role = "driver"\nparent = "base"\n'
+        )
+    ended = yard.run("build")
+    assert_clear(ended, 30, "tiny-notebook", "enough")
+    assert f"naming to docker.io/{yard.namespace}/{IMAGE}" in yard.log
+    assert yard.tags() == set()
+
+
+def test_a_failed_build_leaves_the_images_of_the_last_one(yard: Yard) -> None:
+    yard.family()
+    assert yard.run("build", "executors").exit_code == 0
+    before = yard.tags()
+    yard.family(dockerfile="RUN false\n")
+    assert_clear(yard.run("build", "executors"), 30, "RUN false")
+    assert yard.tags() == before
+
+
+def on_terminal(yard: Yard, argv: list[str], half: threading.Event) -> Ended:
+    """Run a command on a terminal, and press Ctrl-C there once half of the jar was sent."""
+    environment = {k: v for k, v in yard.environment().items() if k != "CI"}
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(yard.root)
+        os.execve(argv[0], argv, environment)  # noqa: S606 - there is no shell on purpose
+
+    def press() -> None:
+        half.wait(120)
+        time.sleep(0.5)
+        os.write(terminal, b"\x03")
+
+    threading.Thread(target=press, daemon=True).start()
+    written = b""
+    while True:
+        try:
+            data = os.read(terminal, 65536)
+        except OSError:  # the last program on the terminal has ended
+            break
+        if not data:
+            break
+        written += data
+    os.close(terminal)
+    exit_code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    text = written.decode(errors="replace").replace("\r\n", "\n")
+    return Ended(exit_code, text, "")

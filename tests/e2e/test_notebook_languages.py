@@ -1,0 +1,62 @@
+"""Do R and Scala notebooks run their work on the executors?"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.e2e.cluster import WORKERS, Cell, Cluster
+
+
+@pytest.fixture(scope="module")
+def r_cells(cluster: Cluster, number: int) -> dict[str, Cell]:
+    """The R notebook's cells, after one run of it."""
+    return cluster.run_notebook("r", "ir", environment={"TEST_NUMBER": str(number)})
+
+
+@pytest.fixture(scope="module")
+def scala_cells(cluster: Cluster, number: int) -> dict[str, Cell]:
+    """The Scala notebook's cells, after one run of it."""
+    return cluster.run_notebook("scala", "scala", environment={"TEST_NUMBER": str(number)})
+
+
+def test_r_session(r_cells: dict[str, Cell], cluster: Cluster) -> None:
+    assert r_cells["session"].result == cluster.url
+
+
+def test_r_job(r_cells: dict[str, Cell], number: int) -> None:
+    assert r_cells["job"].result == [sum(range(1000)) * number]
+
+
+def test_r_sends_a_function_to_the_executors(r_cells: dict[str, Cell], number: int) -> None:
+    told = r_cells["python function on executors"].result
+    assert told == {"hosts": WORKERS, "total": sum(range(1, 21)) * number}
+
+
+def test_r_gets_a_data_frame(r_cells: dict[str, Cell], number: int) -> None:
+    expected = {"class": "data.frame", "rows": 10, "sum": sum(range(10)) * number}
+    assert r_cells["data frame"].result == expected
+
+
+def test_scala_session(scala_cells: dict[str, Cell], cluster: Cluster) -> None:
+    assert scala_cells["session"].result == cluster.url
+
+
+def test_scala_lambda(scala_cells: dict[str, Cell], number: int) -> None:
+    assert scala_cells["lambda"].result == sum(x * x + number for x in range(1, 1001))
+
+
+def test_scala_jobs_run_on_both_workers(scala_cells: dict[str, Cell], cluster: Cluster) -> None:
+    assert scala_cells["hosts"].result == sorted(worker.id[:12] for worker in cluster.workers)
+
+
+def test_scala_case_class(scala_cells: dict[str, Cell], number: int) -> None:
+    expected = sum(n + n * 0.5 + number for n in range(100))
+    assert scala_cells["case class"].result == [pytest.approx(expected), 7]
+
+
+def test_scala_udf(scala_cells: dict[str, Cell], number: int) -> None:
+    assert scala_cells["udf"].result == sum(range(500)) * number
+
+
+def test_scala_ends_well(scala_cells: dict[str, Cell]) -> None:
+    assert [cell.error for cell in scala_cells.values() if cell.error] == []

@@ -1,0 +1,90 @@
+"""Are Python, Java, Spark and the environment what the stack says?"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from testinfra.host import Host
+
+from sparkyard import dependencies
+from sparkyard.plan import Site
+from tests.support import Container
+
+ENVIRONMENT = {
+    "SPARK_HOME": "/opt/spark",
+    "SPARK_CONF_DIR": "/opt/spark/conf",
+    "PYSPARK_PYTHON": "/opt/venv/bin/python",
+    "PYSPARK_DRIVER_PYTHON": "/opt/venv/bin/python",
+    "PYTHONHASHSEED": "0",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+}
+CLASS_VERSION_OFFSET = 44
+"""A class file of Java N has the major version N + 44 (JVM specification, table 4.1-A)."""
+
+
+@pytest.fixture(scope="session")
+def locked_spark(site: Site) -> str:
+    """Spark's version as the lock pins it."""
+    text = dependencies.exported(site.stack.dependencies, "spark").read_text()
+    return next(
+        line.split("==")[1].split()[0] for line in text.splitlines() if line.startswith("pyspark==")
+    )
+
+
+@pytest.mark.parametrize(("name", "value"), ENVIRONMENT.items())
+def test_the_environment_leads_to_the_stack(host: Host, name: str, value: str) -> None:
+    assert host.environment()[name] == value
+
+
+def test_commands_are_found_in_the_stack(host: Host) -> None:
+    assert host.find_command("python") == "/opt/venv/bin/python"
+    assert host.find_command("java") == "/opt/java/bin/java"
+    # PySpark's package puts its commands beside python as well; all of them go by SPARK_HOME.
+    assert host.find_command("spark-submit") == "/opt/venv/bin/spark-submit"
+    assert host.file("/opt/spark/bin/spark-submit").exists
+
+
+def test_java_is_the_stacks(host: Host, site: Site) -> None:
+    told = host.run("java -XshowSettings:properties -version").stderr
+    pairs = (line.strip().partition(" = ") for line in told.splitlines())
+    settings = {name: value for name, equals, value in pairs if equals}
+    major = site.stack.java_major
+    assert settings["java.specification.version"] == (f"1.{major}" if major < 9 else str(major))
+    assert settings["java.class.version"] == f"{CLASS_VERSION_OFFSET + major}.0"
+    assert settings["java.home"].startswith(site.stack.java_home)
+    assert settings["file.encoding"] == "UTF-8"
+
+
+def test_python_is_the_stacks(container: Container, site: Site) -> None:
+    told = json.loads(
+        container.python(
+            "import json, locale, sys; print(json.dumps(["
+            "'%d.%d' % sys.version_info[:2], sys.prefix, locale.getpreferredencoding()]))"
+        )
+    )
+    assert told == [site.stack.python, "/opt/venv", "UTF-8"]
+
+
+def test_time_is_utc(host: Host, container: Container) -> None:
+    assert host.run("date +%Z%z").stdout.strip() == "UTC+0000"
+    assert container.python("import time; print(time.tzname, time.timezone)") == (
+        "('UTC', 'UTC') 0"
+    )
+
+
+def test_spark_is_the_locked_one(host: Host, container: Container, locked_spark: str) -> None:
+    assert container.python("import pyspark; print(pyspark.__version__)") == locked_spark
+    told = host.run("spark-submit --version").stderr
+    assert f"version {locked_spark}" in told
+    assert (
+        host.run("ls /opt/spark/jars/spark-core_*.jar")
+        .stdout.strip()
+        .endswith(f"-{locked_spark}.jar")
+    )
+
+
+def test_sparks_configuration_is_in_etc(host: Host) -> None:
+    assert host.file("/opt/spark/conf").is_symlink
+    assert host.file("/opt/spark/conf").linked_to == "/etc/spark"

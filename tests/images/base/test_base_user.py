@@ -1,0 +1,64 @@
+"""Who runs in a container, under which init, and what may an arbitrary user do?"""
+
+from __future__ import annotations
+
+import pytest
+from testinfra.host import Host
+
+from tests.support import Container, Lab, must
+
+SPARK_JOB = """
+import getpass, os, sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+spark.sparkContext.setLogLevel("ERROR")
+add = spark.sparkContext.parallelize(range(int(sys.argv[1])), 2).map(lambda x: x + 1).sum()
+print(os.getuid(), os.getgid(), getpass.getuser(), add)
+"""
+READ_ONLY = ("--read-only", "--tmpfs", "/tmp:mode=1777")  # noqa: S108 - a path in the container
+
+
+def test_the_default_user_is_not_root(host: Host, container: Container) -> None:
+    assert host.user().uid == 1000
+    assert host.user().name == "jovyan"
+    assert host.user().gid == 100
+    assert container.inspect()["Config"]["User"] == "1000:100"
+
+
+def test_tini_is_process_1(host: Host) -> None:
+    assert host.file("/proc/1/comm").content_string.strip() == "tini"
+
+
+def test_a_spark_job_runs_as_the_default_user(lab: Lab, image_reference: str) -> None:
+    ended = lab.once(
+        image_reference, "python", "-", "300", options=["--interactive"], stdin=SPARK_JOB
+    )
+    assert must(ended) == f"1000 100 jovyan {sum(range(301))}"
+
+
+@pytest.mark.parametrize("who", ["54321:0", "54321:65432"])
+def test_a_spark_job_runs_as_any_user_on_a_read_only_root(
+    lab: Lab, image_reference: str, who: str
+) -> None:
+    options = ["--interactive", "--user", who, *READ_ONLY]
+    ended = lab.once(image_reference, "python", "-", "300", options=options, stdin=SPARK_JOB)
+    uid, gid = who.split(":")
+    assert must(ended) == f"{uid} {gid} jovyan-{uid} {sum(range(301))}"
+
+
+def test_the_command_can_be_overridden(lab: Lab, image_reference: str) -> None:
+    assert must(lab.once(image_reference, "echo", "hello  world")) == "hello  world"
+    assert lab.once(image_reference, "sh", "-c", "exit 7").exit_code == 7
+
+
+def test_no_user_has_a_password(root_host: Host) -> None:
+    lines = root_host.file("/etc/shadow").content_string.splitlines()
+    fields = {line.split(":")[0]: line.split(":")[1] for line in lines}
+    assert {"root", "jovyan"} <= fields.keys()
+    assert {user: word for user, word in fields.items() if word.strip("!*")} == {}
+
+
+def test_the_user_writes_at_home_and_not_in_the_system(host: Host) -> None:
+    assert host.run("touch /home/jovyan/.probe && rm /home/jovyan/.probe").rc == 0
+    for path in ("/opt/venv/probe", "/opt/spark/jars/probe", "/etc/probe", "/usr/local/bin/probe"):
+        assert host.run("touch %s", path).rc != 0, path

@@ -1,0 +1,65 @@
+"""Does the notebook image start what a person or a hub asks for?"""
+
+from __future__ import annotations
+
+import json
+
+from testinfra.host import Host
+
+from sparkyard.images import load
+from tests.support import Container, Lab, must
+
+KERNELS = {
+    "pyspark-notebook": "python3",
+    "all-spark-notebook": "ir",
+    "datascience-notebook": "scala",
+}
+"""The kernel that each image adds to its parent's."""
+
+ASK = """
+import sys, urllib.request
+with urllib.request.urlopen(sys.argv[1], timeout=5) as answer:
+    print(answer.status, answer.read().decode())
+"""
+
+
+def test_kernels_are_those_of_the_image(host: Host, image: str) -> None:
+    listed = json.loads(host.check_output("jupyter kernelspec list --json"))["kernelspecs"]
+    chain = [above.name for above in load().chain(image)]
+    assert sorted(listed) == sorted(KERNELS[name] for name in chain if name in KERNELS)
+
+
+def test_the_image_starts_jupyterlab(lab: Lab, image_reference: str, image: str) -> None:
+    with lab.container(image_reference, what=f"lab-{image}") as server:
+
+        def ask(path: str) -> str:
+            url = f"http://127.0.0.1:8888{path}"
+            argv = ["python", "-c", ASK, url]
+            return server.exec(*argv, check=False).stdout
+
+        server.wait_for(lambda: ask("/api").startswith("200 "), "answer at /api")
+        assert "version" in json.loads(ask("/api").removeprefix("200 "))
+        assert ask("/api/contents") == "", "files are shown to anybody"
+        token = json.loads(
+            server.exec("sh", "-c", "jupyter server list --json").stdout.splitlines()[0]
+        )["token"]
+        assert token
+        assert json.loads(ask(f"/api/contents?token={token}").removeprefix("200 "))["content"] == []
+        assert "jupyterlab" in ask(f"/lab?token={token}").lower()
+
+
+def test_a_hub_gets_its_single_user_server(lab: Lab, image_reference: str, host: Host) -> None:
+    by_hub = {"JUPYTERHUB_API_TOKEN": "x"}
+    started = lab.once(image_reference, "start-notebook", "--version", environment=by_hub)
+    assert must(started) == host.check_output("jupyterhub-singleuser --version")
+    alone = lab.once(image_reference, "start-notebook", "--version")
+    assert must(alone) == host.check_output("jupyter lab --version")
+    assert must(started) != must(alone)
+
+
+def test_notebook_7_is_there(container: Container) -> None:
+    assert container.python("import notebook; print(notebook.version_info[0])") == "7"
+
+
+def test_pip_is_the_environments_own(host: Host) -> None:
+    assert "/opt/venv/lib/" in host.check_output("pip --version")

@@ -1,0 +1,118 @@
+"""A checkout of three images and three shared layers, for the tests of what is made of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparkyard import dependencies, images, paths
+from sparkyard.base_image import BaseImage
+from sparkyard.images import Family
+from sparkyard.jar_lock import render_lock
+from sparkyard.jars import declared
+from sparkyard.plan import Site
+from sparkyard.settings import Settings
+from sparkyard.stack import Package, Stack
+from sparkyard.targets import Targets
+
+BASE = BaseImage("target:debian", "bootstrapped debian:trixie sha256:1", Path("/rootfs"))
+STACK = Stack(
+    name="s", summary="a stack", debian="trixie", python="3.11",
+    python_package=Package("python3.11", "bookworm"), java_package=Package("jre", "sid"),
+    java_major=8, java_home="/usr/lib/jvm/java",
+)  # fmt: skip
+FILES = {
+    "images/images.toml": """
+default_stack = "s"
+namespace = "family"
+[images.base]
+summary = "the base"
+parent = "debian"
+contexts = { common = "images/common" }
+[images.notebook]
+summary = "the notebook"
+session = "notebooks"
+role = "driver"
+parent = "base"
+takes = ["python-one", "python-two", "jars-extra"]
+contexts = { spark = "conf/spark" }
+[images.executors]
+summary = "the executors"
+session = "executors"
+role = "executor"
+parent = "base"
+takes = ["python-one", "jars-extra"]
+""",
+    "images/base/Dockerfile": "FROM debian\nARG SUITES\nARG PYTHON\n",
+    "images/base/entrypoint": "#!/bin/sh\n",
+    "images/common/apt-install": "#!/bin/sh\n",
+    "images/notebook/Dockerfile": "FROM base\nARG EXECUTORS_IMAGE\nARG SHELL=/bin/sh\n",
+    "images/executors/Dockerfile": "FROM base\n",
+    "images/python/Dockerfile": "FROM base\nARG GROUP\n",
+    "images/jars/Dockerfile": "FROM base\nARG GROUP\nARG PYTHON\n",
+    "images/jars/fetch.py": "\n",
+    "images/apt/Dockerfile": "FROM base\nARG GROUP\n",
+    "images/debian/Dockerfile": "FROM scratch\n",
+    "conf/spark/spark-defaults.conf": "a b\n",
+    "package-dependencies/s/pyproject.toml": """
+[tool.poetry.group.one.dependencies]
+first = "*"
+[tool.poetry.group.two.dependencies]
+second = "*"
+""",
+    "package-dependencies/s/poetry.lock": """
+[[package]]
+name = "First"
+groups = ["one", "two"]
+[[package]]
+name = "second"
+groups = ["two"]
+""",
+    "package-dependencies/s/requirements/one.txt": "first==1.0 \\\n    --hash=sha256:1\n",
+    "package-dependencies/s/requirements/two.txt": "second==2.0 \\\n    --hash=sha256:2\n",
+    "package-dependencies/s/jars.toml": """
+[groups.extra]
+dependencies = [{ artifact = "org.example:it:1.0" }]
+""",
+}
+
+
+def make(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Make the checkout the one that is worked on, and return the stack's directory in it."""
+    for name, text in FILES.items():
+        file = root / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    monkeypatch.setattr(paths, "ROOT", root)
+    monkeypatch.setattr(paths, "IMAGES", root / "images")
+    monkeypatch.setattr(paths, "DEPENDENCIES", root / "package-dependencies")
+    monkeypatch.setenv("SPARKYARD_CACHE", str(root / "cache"))
+    directory = STACK.dependencies
+    (directory / "jars").mkdir()
+    group = declared(directory)[0]
+    (directory / "jars/extra.lock").write_text(render_lock(group.name, group.digest, []))
+    seal(directory)
+    return directory
+
+
+def seal(directory: Path) -> None:
+    """Write the record by which the stack's files belong together."""
+    digests = dependencies._digests(directory)
+    lines = "".join(f'"{name}" = "{digest}"\n' for name, digest in digests.items())
+    (directory / "requirements/exported.toml").write_text(f"[sha256]\n{lines}")
+
+
+def family() -> Family:
+    """Return the family as images.toml has it now."""
+    return images.load(paths.IMAGES / "images.toml")
+
+
+def site(settings: Settings | None = None) -> Site:
+    """Return the site that is built for."""
+    return Site(family(), STACK, settings or Settings(ca_bundle="none"))
+
+
+def targets(executors: str = "family/executors:s-1", base: BaseImage = BASE) -> Targets:
+    """Return all targets, made anew."""
+    return Targets(family(), STACK, base, {"EXECUTORS_IMAGE": executors})

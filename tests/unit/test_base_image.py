@@ -1,0 +1,130 @@
+"""Is Debian pulled where it is pinned and answers, and bootstrapped where not?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparkyard import base_image, paths
+from sparkyard.command import Completed
+from sparkyard.errors import MirrorError, NetworkError
+from sparkyard.settings import Settings
+from tests.unit.small_family import STACK
+
+SETTINGS = Settings(ca_bundle="none")
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPARKYARD_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(base_image, "pinned", lambda _: "")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    return paths.cache() / "base" / "trixie"
+
+
+def commands(monkeypatch: pytest.MonkeyPatch, ended: Completed) -> list[list[str]]:
+    """Let every command end like that; a bootstrap that ends well writes its file."""
+    asked: list[list[str]] = []
+
+    def run(argv: list[str], **_: object) -> Completed:
+        asked.append(argv)
+        if argv[0] == "mmdebstrap":
+            Path(argv[-2]).write_bytes(b"a root file system")
+        return ended
+
+    monkeypatch.setattr(base_image, "run", run)
+    return asked
+
+
+def test_bootstraps_once_where_nothing_is_pinned(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = commands(monkeypatch, Completed(0, "", ""))
+    assert base_image.known(STACK, SETTINGS) is None
+    first = base_image.provide(STACK, SETTINGS)
+    second = base_image.provide(STACK, SETTINGS)
+    assert first == second == base_image.known(STACK, SETTINGS)
+    assert [argv[0] for argv in asked] == ["mmdebstrap"]
+    assert asked[0][-3] == "trixie"
+    assert asked[0][-1] == "http://deb.debian.org/debian"
+    assert (first.context, first.rootfs) == ("target:debian", cache)
+    assert first.identity.startswith("bootstrapped debian:trixie sha256:")
+    assert sorted(file.name for file in cache.iterdir()) == ["rootfs.sha256", "rootfs.tar"]
+
+
+@pytest.mark.usefixtures("cache")
+def test_bootstraps_from_the_mirror_with_the_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
+    asked = commands(monkeypatch, Completed(0, "", ""))
+    base_image.provide(STACK, Settings(ca_bundle=str(bundle), apt_mirror="https://mine/debian"))
+    assert asked[0][-1] == "https://mine/debian"
+    assert f'--aptopt=Acquire::https::CAInfo "{bundle}"' in asked[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        ("E: Failed to fetch http://x  404  Not Found", MirrorError),
+        ("E: File has unexpected size (1 != 2). Mirror sync in progress?", MirrorError),
+        ("E: Hash Sum mismatch", MirrorError),
+        ("E: Could not resolve 'deb.debian.org'", NetworkError),
+        ("", NetworkError),
+    ],
+)
+def test_a_bootstrap_that_fails_leaves_nothing(
+    cache: Path, monkeypatch: pytest.MonkeyPatch, said: str, error: type[Exception]
+) -> None:
+    commands(monkeypatch, Completed(1, "", said))
+    with pytest.raises(error, match=r"deb\.debian\.org"):
+        base_image.provide(STACK, SETTINGS)
+    assert list(cache.iterdir()) == []
+    assert base_image.known(STACK, SETTINGS) is None
+
+
+def test_pulls_by_digest_where_the_registry_answers(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache.mkdir(parents=True)
+    (cache / "rootfs.tar").write_text("of an earlier time")
+    monkeypatch.setattr(base_image, "pinned", lambda _: DIGEST)
+    asked = commands(monkeypatch, Completed(0, DIGEST, ""))
+    base = base_image.provide(STACK, SETTINGS)
+    assert base.context == f"docker-image://docker.io/library/debian:trixie-slim@{DIGEST}"
+    assert base.identity == f"pulled debian:trixie-slim@{DIGEST}"
+    assert base.rootfs is None
+    assert base == base_image.known(STACK, SETTINGS)
+    assert not [argv for argv in asked if argv[0] == "mmdebstrap"]
+
+
+@pytest.mark.usefixtures("cache")
+def test_where_it_is_pulled_from_is_not_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_image, "pinned", lambda _: DIGEST)
+    commands(monkeypatch, Completed(0, DIGEST, ""))
+    here = base_image.provide(STACK, SETTINGS)
+    there = base_image.provide(STACK, Settings(ca_bundle="none", base_registry="mine:5000/x"))
+    assert there.context != here.context
+    assert there.identity == here.identity
+
+
+def test_reads_and_writes_pins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pins = tmp_path / "pins.toml"
+    assert base_image.pinned(STACK, pins) == ""
+    commands(monkeypatch, Completed(0, f'{{"digest": "{DIGEST}"}}', ""))
+    assert base_image.pin(STACK, SETTINGS, pins) == DIGEST
+    assert base_image.pinned(STACK, pins) == DIGEST
+    assert pins.read_text().startswith("# Written by `nox -s pins`")
+
+
+@pytest.mark.parametrize("ended", [Completed(1, "", "no such host"), Completed(0, "latest", "")])
+def test_no_pin_without_a_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ended: Completed
+) -> None:
+    commands(monkeypatch, ended)
+    with pytest.raises(NetworkError, match="debian:trixie-slim"):
+        base_image.pin(STACK, SETTINGS, tmp_path / "pins.toml")
+    assert not (tmp_path / "pins.toml").exists()

@@ -1,0 +1,36 @@
+"""Are the tools made from the lock, with nothing but Python, and made anew when it changes?"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sparkyard import bootstrap, paths
+
+
+def test_the_tools_are_made_from_the_lock_alone() -> None:
+    """The bootstrap runs before anything is installed: with Python's own modules alone."""
+    code = (
+        "import sys; sys.path.insert(0, 'sparkyard'); before = set(sys.modules); import bootstrap\n"
+        "known = set(sys.stdlib_module_names) | {'bootstrap'}\n"
+        "print([m for m in set(sys.modules) - before if m.split('.')[0] not in known])"
+    )
+    code = code.replace("'sparkyard'", repr(str(paths.ROOT / "sparkyard")))
+    argv = [sys.executable, "-I", "-S", "-c", code]
+    assert subprocess.run(argv, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_tools_are_made_anew_when_the_lock_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tools.lock").write_text("nox==1\n")
+    monkeypatch.setattr(bootstrap, "LOCK", tmp_path / "tools.lock")
+    monkeypatch.setattr(bootstrap, "_STAMP", tmp_path / ".made-from")
+    assert not bootstrap.ready()
+    (tmp_path / ".made-from").write_text(bootstrap._digest())
+    assert bootstrap.ready()
+    (tmp_path / "tools.lock").write_text("nox==2\n")
+    assert not bootstrap.ready()

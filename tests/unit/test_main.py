@@ -1,0 +1,105 @@
+"""Does a command end with a message and the right exit code, whatever happens in it?"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from sparkyard import __main__ as entry
+from sparkyard import paths
+from sparkyard.errors import ParityError, UnknownNameError
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    """Let the command `plan` end with `error`."""
+
+    def main(_: list[str]) -> int:
+        raise error
+
+    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(main=main))
+
+
+@pytest.mark.parametrize("name", sorted(entry.COMMANDS))
+def test_each_command_is_a_session_and_has_help(name: str) -> None:
+    noxfile = (paths.ROOT / "noxfile.py").read_text()
+    assert f'sparkyard(session, "{name}"' in noxfile
+    assert entry.COMMANDS[name]
+
+
+def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["--help"], ["-h"]):
+        assert entry.main(words) == 0
+        printed = capsys.readouterr().out
+        assert all(name in printed for name in entry.COMMANDS)
+
+
+def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.main(["pln"]) == 11
+    printed = capsys.readouterr().err
+    assert 'error: There is no command "pln".' in printed
+    assert "  fix: Did you mean plan?" in printed
+
+
+def test_an_error_is_a_message_and_its_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raising(monkeypatch, ParityError("They differ.", "Look here.", detail="a\nb"))
+    assert entry.main(["plan"]) == 40
+    assert capsys.readouterr().err == "a\nb\n\nerror: They differ.\n  fix: Look here.\n"
+
+
+def test_verbose_shows_where_it_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    raising(monkeypatch, UnknownNameError("x", "y"))
+    with pytest.raises(UnknownNameError):
+        entry.main(["plan", "--verbose"])
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    raising(monkeypatch, KeyboardInterrupt())
+    assert entry.main(["plan"]) == 130
+    assert "Stopped." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (PermissionError(errno.EACCES, "Permission denied", "/some/file"), 17),
+        (OSError(errno.EROFS, "Read-only file system", "/some/file"), 17),
+        (OSError(errno.ENOSPC, "No space left on device", "/some/file"), 31),
+    ],
+)
+def test_an_error_of_the_file_system(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    error: OSError,
+    exit_code: int,
+) -> None:
+    raising(monkeypatch, error)
+    assert entry.main(["plan"]) == exit_code
+    printed = capsys.readouterr().err
+    assert "/some/file" in printed
+    assert "  fix: " in printed
+
+
+def test_a_reader_that_went_away_is_no_error() -> None:
+    code = (
+        "import sys; from sparkyard import __main__ as m\n"
+        "class C:\n    @staticmethod\n    def main(argv):\n"
+        "        print('x' * 10**6, flush=True)\n"
+        "import importlib; importlib.import_module = lambda _: C\n"
+        "sys.exit(m.main(['plan']))"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=paths.ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout
+    assert process.stderr
+    process.stdout.read(1)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait() == 0

@@ -1,0 +1,110 @@
+"""Where does a setting come from, and is one that cannot be used refused?"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from sparkyard import settings
+from sparkyard.errors import MalformedFileError, SettingsError, UnknownNameError
+from sparkyard.settings import Settings
+
+URLS = (
+    "apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
+    "cran_mirror",
+)  # fmt: skip
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "sparkyard.toml"
+
+
+def test_by_default_nothing_is_set(file: Path) -> None:
+    assert settings.load({}, file) == Settings()
+    assert [field.name for field in fields(Settings) if getattr(Settings(), field.name)] == [
+        "base_registry"
+    ]
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+def test_each_comes_from_its_variable_else_from_the_file(file: Path, name: str) -> None:
+    first, second = ("http://a", "http://b") if name in URLS else ("a", "b")
+    file.write_text(f'{name} = "{first}"\n')
+    assert getattr(settings.load({}, file), name) == first
+    assert getattr(settings.load({f"SPARKYARD_{name.upper()}": second}, file), name) == second
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"), [("REGISTRY", "registry"), ("SSL_CERT_FILE", "ca_bundle")]
+)
+def test_a_plain_variable_comes_last(file: Path, variable: str, name: str) -> None:
+    plain = {variable: "plain"}
+    assert getattr(settings.load(plain, file), name) == "plain"
+    prefixed = {**plain, f"SPARKYARD_{name.upper()}": "own"}
+    assert getattr(settings.load(prefixed, file), name) == "own"
+    file.write_text(f'{name} = "file"\n')
+    assert getattr(settings.load(plain, file), name) == "file"
+
+
+def test_an_empty_variable_takes_a_setting_away(file: Path) -> None:
+    file.write_text('pypi_index = "http://a"\nbase_registry = "r"\n')
+    empty = {"SPARKYARD_PYPI_INDEX": "", "SPARKYARD_BASE_REGISTRY": ""}
+    assert settings.load(empty, file) == Settings()
+
+
+@pytest.mark.parametrize("name", URLS)
+@pytest.mark.parametrize(
+    "value",
+    ["host/path", "ftp://x", "file:///x", "http://a b", "http://a'b", 'http://a"b', "http://a$(b)",
+     "http://a`b`", "http://a\nb", "http://a\\b"],
+)  # fmt: skip
+def test_refuses_what_is_no_url(file: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        settings.load({f"SPARKYARD_{name.upper()}": value}, file)
+    assert name in refusal.value.what
+    assert f"SPARKYARD_{name.upper()}" in refusal.value.remedy
+
+
+def test_an_unknown_setting(file: Path) -> None:
+    file.write_text('pypi_indx = "x"\n')
+    with pytest.raises(UnknownNameError, match="pypi_indx") as refusal:
+        settings.load({}, file)
+    assert refusal.value.remedy == "Did you mean pypi_index?"
+
+
+def test_a_setting_that_is_no_text(file: Path) -> None:
+    file.write_text("namespace = 1\n")
+    with pytest.raises(SettingsError, match="namespace is not a text"):
+        settings.load({}, file)
+
+
+def test_a_file_that_is_no_toml(file: Path) -> None:
+    file.write_text("namespace = x\n")
+    with pytest.raises(MalformedFileError, match="line 1"):
+        settings.load({}, file)
+
+
+def test_no_bundle_where_none_is_wanted() -> None:
+    assert settings.ca_bundle(Settings(ca_bundle="none")) is None
+
+
+def test_this_machines_bundle_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(settings, "_SYSTEM_BUNDLES", (str(tmp_path / "no"), str(tmp_path / "yes")))
+    assert settings.ca_bundle(Settings()) is None
+    (tmp_path / "yes").write_text("x")
+    assert settings.ca_bundle(Settings()) == tmp_path / "yes"
+
+
+def test_a_bundle_of_ones_own(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    wanted = Settings(ca_bundle=str(bundle))
+    with pytest.raises(SettingsError, match="does not exist"):
+        settings.ca_bundle(wanted)
+    bundle.write_bytes(b"\xff\x00 binary, as a DER file is")
+    with pytest.raises(SettingsError, match="holds no PEM certificate"):
+        settings.ca_bundle(wanted)
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
+    assert settings.ca_bundle(wanted) == bundle
