@@ -37,9 +37,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    here = Path(__file__).parent
+    directories = [Path(__file__).parent / name for name in ENGINE_TESTS]
     for item in items:
-        if item.path.relative_to(here).parts[0] in ENGINE_TESTS:
+        if any(item.path.is_relative_to(directory) for directory in directories):
             item.add_marker(pytest.mark.engine)
 
 

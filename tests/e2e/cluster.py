@@ -156,10 +156,13 @@ def s3(lab: Lab, site: Site, network: str, executor_image: str) -> Iterator[S3]:
         context = Path(directory) / "s3"
         shutil.copytree(HERE / "s3", context)
         run([*argv, str(context)], timeout=900)
+    # What is left of it is the engine's build cache, from which the next run has it at once.
+    stack = ExitStack()
+    if not lab.keep:
+        stack.callback(run, ["docker", "image", "rm", "--force", image], check=False)
     access, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
-    with lab.container(
-        image, what="s3-server", options=["--network", network],
-        environment={"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret},
-    ) as server:  # fmt: skip
+    keys = {"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret}
+    options = ["--network", network]
+    with stack, lab.container(image, what="s3-server", options=options, environment=keys) as server:
         credentials = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
         yield S3(server, f"http://{server.name}:7070", credentials)

@@ -1,4 +1,4 @@
-"""Does Debian come from a registry by its pinned digest, and from its archive where none answers?"""
+"""Is Debian pulled by its pinned digest, and bootstrapped where no registry answers?"""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ def descendants(family: Family, name: str) -> list[str]:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out the directories whose tests are not for the image that was asked for."""
+    """Leave out what is not for the image that was asked for."""
     only = config.getoption("image")
-    if not only or collection_path.parent != Path(__file__).parent or collection_path.is_file():
+    if not only or collection_path.parent != Path(__file__).parent:
         return None
     family = images.load()
     chain = [above.name for above in family.chain(family.find(only).name)]

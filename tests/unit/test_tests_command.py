@@ -1,0 +1,50 @@
+"""Does `nox -s tests` run the parts that were asked for, and fail as it should?"""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkyard import errors
+from sparkyard.commands import tests as command
+
+
+@pytest.mark.parametrize(
+    ("only", "image", "parts"),
+    [
+        ([], "", ("unit", "images", "e2e")),
+        (["e2e,unit"], "", ("unit", "e2e")),
+        (["images", "unit"], "", ("unit", "images")),
+        ([], "executors", ("images",)),
+        (["e2e"], "executors", ("e2e",)),
+    ],
+)
+def test_parts_run_in_their_order(only: list[str], image: str, parts: tuple[str, ...]) -> None:
+    assert command._parts(only, image) == parts
+
+
+def test_an_unknown_part_is_refused_and_the_near_one_named() -> None:
+    with pytest.raises(errors.UnknownNameError, match="imags") as refusal:
+        command._parts(["imags"], "")
+    assert "images" in refusal.value.remedy
+
+
+def test_options_after_a_second_dash_are_pytests() -> None:
+    chosen, rest = command._parse(["--keep", "--", "-x", "--lf"])
+    assert chosen.keep
+    assert rest == ["-x", "--lf"]
+
+
+@pytest.mark.parametrize("exit_code", [1, 3, 4, 5])
+def test_failures_have_the_exit_code_of_failed_tests(exit_code: int) -> None:
+    with pytest.raises(errors.TestsFailedError) as failure:
+        command._finish(exit_code)
+    assert failure.value.exit_code == 42
+
+
+def test_an_interruption_stays_one() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        command._finish(2)
+
+
+def test_success_is_quiet() -> None:
+    command._finish(0)
