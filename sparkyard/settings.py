@@ -32,8 +32,8 @@ class Settings:
         apt_security_mirror: URL that stands for http://deb.debian.org/debian-security.
         pypi_index: URL of a PEP 503 index that stands for https://pypi.org/simple.
         maven_mirror: URL that stands for https://repo1.maven.org/maven2.
-        npm_registry: URL that stands for https://registry.npmjs.org.
-        cran_mirror: URL of a CRAN from which sparklyr is installed; reticulate is used without.
+        npm_registry: URL that stands for https://registry.npmjs.org; as cran_mirror.
+        cran_mirror: URL of a CRAN, for Dockerfiles of a site's own: no image fetches from it yet.
         base_registry: registry, and a path in it where needed, from which Debian is pulled.
         registry: registry host that images are named for, e.g. registry.example.com:5000.
         namespace: path under the registry; images.toml's own when not set.
