@@ -159,7 +159,7 @@ def _bootstrap(stack: Stack, settings: Settings) -> None:
     _say(f"No base image is pinned or pulled: bootstrapping Debian {stack.debian} ({mirror}).")
     tar.parent.mkdir(parents=True, exist_ok=True)
     beside = tar.with_suffix(".new.tar")
-    argv = ["mmdebstrap", "--variant=minbase", "--quiet"]
+    argv = ["mmdebstrap", "--variant=minbase", "--quiet", '--aptopt=Acquire::Retries "5"']
     argv += [f"--dpkgopt={option}" for option in _LEFT_OUT]
     bundle = ca_bundle(settings)
     if bundle:

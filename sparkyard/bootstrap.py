@@ -47,6 +47,7 @@ def ensure() -> None:
             "  fix: install it: `apt-get install python3-venv` on Debian and Ubuntu."
         )
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip += ["--retries", "8", "--timeout", "60"]
     index = os.environ.get("SPARKYARD_PYPI_INDEX")
     pip += ["--index-url", index] if index else []
     bundle = os.environ.get("SPARKYARD_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
