@@ -33,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_USED] = False
     # As after Ctrl-C: fixtures end, and take their containers away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # A background job of a shell has it ignored, and so would everything that tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -82,7 +82,9 @@ class Yard:
 
     def environment(self) -> dict[str, str]:
         """The variables that its commands run with."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("SPARKYARD_")}
+        # MAKEFLAGS would hand the options of a `make test` around these tests to the make in them.
+        foreign = ("SPARKYARD_", "MAKE", "MFLAGS")
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
         own = {"SPARKYARD_NAMESPACE": self.namespace, "SPARKYARD_CACHE": str(self.root / "cache")}
         return {**kept, "CI": "true", **own, **self.settings}
 
