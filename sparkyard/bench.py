@@ -163,8 +163,10 @@ class _Copy:
 
     def __init__(self, root: Path, cache: Path) -> None:
         self.root = root
+        # MAKEFLAGS would hand the options of a `make bench` to the make that is measured.
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
         self.environment = {
-            **os.environ,
+            **kept,
             "SPARKYARD_NAMESPACE": NAMESPACE,
             "SPARKYARD_CACHE": str(cache),
             "CI": "true",

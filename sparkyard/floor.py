@@ -25,8 +25,9 @@ from sparkyard.settings import ca_bundle
 
 def seconds(where: Site) -> dict[str, float]:
     """Fetch and unpack everything once, and return the seconds of each kind and of "all"."""
+    base = base_image.named(where.stack, where.settings)  # what packages are fetched in: no cost
     kinds: dict[str, Callable[[Path], None]] = {
-        "debian": lambda place: _debian(where, place),
+        "debian": lambda place: _debian(where, place, base),
         "python": lambda place: _python(where, place),
         "jars": lambda place: _jars(where, place),
     }
@@ -56,7 +57,7 @@ def seconds(where: Site) -> dict[str, float]:
     return taken
 
 
-def _debian(where: Site, place: Path) -> None:
+def _debian(where: Site, place: Path, base: str) -> None:
     """Download and extract the base (mmdebstrap's `extract` does no more) and all packages."""
     stack = where.stack
     mirror = where.settings.apt_mirror or "http://deb.debian.org/debian"
@@ -71,7 +72,7 @@ def _debian(where: Site, place: Path) -> None:
         f"/common/apt-install {stack.arguments['SUITES']} --download-only {' '.join(packages)} && "
         "for file in /var/cache/apt/archives/*.deb; do dpkg -x $file /tmp/root; done"
     )
-    image = base_image.named(stack, where.settings).removeprefix("docker-image://")
+    image = base.removeprefix("docker-image://")
     mounts = ["--volume", f"{paths.IMAGES / 'common'}:/common:ro"]
     mounts += ["--volume", f"{bake.MIRRORS}:/run/secrets/mirrors:ro"]
     run(["docker", "run", "--rm", *mounts, image, "sh", "-c", script])
