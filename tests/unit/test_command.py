@@ -40,7 +40,7 @@ def test_masks_secrets(text: str, shown: str) -> None:
         "docker image inspect a/b:c@sha256:0123",
         "the token was read",
         "git@github.com:me/it.git",
-        "id=mirrors,src=/work/build/secrets/mirrors",
+        "id=mirrors,src=/srv/build/secrets/mirrors",
         "",
     ],
 )
