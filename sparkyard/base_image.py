@@ -13,11 +13,10 @@ from pathlib import Path
 from sparkyard import paths, toml_file
 from sparkyard.command import Completed, run
 from sparkyard.errors import MirrorError, NetworkError
-from sparkyard.settings import Settings, ca_bundle
+from sparkyard.settings import DEBIAN, Settings, ca_bundle
 from sparkyard.stack import Stack
 
 VARIANT = "slim"
-_ARCHIVE = "http://deb.debian.org/debian"
 _PROBE_SECONDS = 20
 
 # What debian:<suite>-slim leaves out as well: an image has nobody to read manual pages.
@@ -155,7 +154,7 @@ def _bootstrap(stack: Stack, settings: Settings) -> None:
     tar = _tar(stack)
     if not shutil.which("mmdebstrap"):
         _install_mmdebstrap(stack)
-    mirror = settings.apt_mirror or _ARCHIVE
+    mirror = settings.apt_mirror or DEBIAN
     _say(f"No base image is pinned or pulled: bootstrapping Debian {stack.debian} ({mirror}).")
     tar.parent.mkdir(parents=True, exist_ok=True)
     beside = tar.with_suffix(".new.tar")

@@ -30,12 +30,11 @@ from sparkyard.errors import (
     StaleLockError,
 )
 from sparkyard.images import Family
-from sparkyard.settings import Settings, ca_bundle
+from sparkyard.settings import PYPI, Settings, ca_bundle
 
 REMEDY = "Run `nox -s dependencies` (or `make dependencies`), look at the change, and commit it."
 LAYER_PREFIX = "python-"
 _HEADER = "# Written by `nox -s dependencies` from poetry.lock; edits are refused.\n"
-_PYPI = "https://pypi.org/simple/"
 _NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==[^;\\]*(?:;([^\\]*))?")
 _PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
 """What the images are: packages for other systems are left out of the export."""
@@ -200,7 +199,7 @@ def _poetry(work: Path, settings: Settings, *words: str) -> str:
     # Through the plugin Poetry reads a PEP 503 index, which is what mirrors serve, and the lock
     # does not name it.
     environment = {
-        "POETRY_PYPI_MIRROR_URL": settings.pypi_index or _PYPI,
+        "POETRY_PYPI_MIRROR_URL": settings.pypi_index or f"{PYPI}/",
         "POETRY_VIRTUALENVS_CREATE": "false",
         "POETRY_KEYRING_ENABLED": "false",
     }

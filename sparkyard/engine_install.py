@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sparkyard.command import run
 from sparkyard.errors import EngineMissingError
+from sparkyard.settings import DEBIAN
 
 OLDEST_PACKAGED = (25, 0)
 """Oldest docker.io worth installing: the first whose containerd store builds with buildx."""
@@ -122,7 +123,7 @@ def _mirror() -> str:
     for uri in targets.split():
         if uri.rstrip("/").endswith("/debian"):
             return uri
-    return "http://deb.debian.org/debian"
+    return DEBIAN
 
 
 def _apt(*words: str) -> None:

@@ -7,20 +7,19 @@ compressed. The kinds are fetched side by side, as a build does.
 
 from __future__ import annotations
 
-import os
 import ssl
 import sys
 import tarfile
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sparkyard import bake, base_image, dependencies, jars, paths, spark_jars
 from sparkyard.command import run
 from sparkyard.plan import Site
-from sparkyard.settings import ca_bundle
+from sparkyard.settings import DEBIAN, MAVEN_CENTRAL, PYPI, ca_bundle
 
 
 def seconds(where: Site) -> dict[str, float]:
@@ -31,36 +30,24 @@ def seconds(where: Site) -> dict[str, float]:
         "python": lambda place: _python(where, place),
         "jars": lambda place: _jars(where, place),
     }
-    taken: dict[str, float] = {}
-    failures: list[BaseException] = []
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="sparkyard-floor-", dir=paths.BUILD) as name:
 
-        def measure(kind: str, work: Callable[[Path], None]) -> None:
-            started = time.monotonic()
+        def measure(kind: str) -> float:
             place = Path(name) / kind
             place.mkdir()
-            try:
-                work(place)
-            except BaseException as error:
-                failures.append(error)
-            taken[kind] = time.monotonic() - started
+            kinds[kind](place)
+            return time.monotonic() - started
 
-        threads = [threading.Thread(target=measure, args=kind) for kind in kinds.items()]
-        started = time.monotonic()
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        taken["all"] = time.monotonic() - started
-    if failures:
-        raise failures[0]
-    return taken
+        with ThreadPoolExecutor(len(kinds)) as pool:
+            taken = dict(zip(kinds, pool.map(measure, kinds), strict=True))
+    return {**taken, "all": max(taken.values())}
 
 
 def _debian(where: Site, place: Path, base: str) -> None:
     """Download and extract the base (mmdebstrap's `extract` does no more) and all packages."""
     stack = where.stack
-    mirror = where.settings.apt_mirror or "http://deb.debian.org/debian"
+    mirror = where.settings.apt_mirror or DEBIAN
     argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
     argv += ["--include=?essential", "--include=apt"]
     run([*argv, stack.debian, str(place / "root"), mirror])
@@ -83,7 +70,7 @@ def _python(where: Site, place: Path) -> None:
     directory = where.stack.dependencies
     bundle = ca_bundle(where.settings)
     environment = {"SSL_CERT_FILE": str(bundle)} if bundle else None
-    index = where.settings.pypi_index or "https://pypi.org/simple"
+    index = where.settings.pypi_index or PYPI
     wheels = place / "wheels.txt"
     wheels.write_text(
         "".join(
@@ -98,22 +85,22 @@ def _python(where: Site, place: Path) -> None:
     argv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-cache"]
     argv += ["--python-version", where.stack.python, "--default-index", index]
     argv += ["--target", str(place / "wheels"), "--require-hashes", "--requirements", str(wheels)]
-    wheels_installed = threading.Thread(target=run, args=(argv,), kwargs={"env": environment})
-    wheels_installed.start()
-    file, digest = spark_jars.pinned_sdist(directory / "poetry.lock")
-    archive = place / file
-    tls = ssl.create_default_context(cafile=bundle)
-    spark_jars.fetch(index, file, digest, archive, tls)
-    with tarfile.open(archive) as sdist:
-        sdist.extractall(place / "sdist", filter="data")
-    wheels_installed.join()
+    with ThreadPoolExecutor(1) as pool:
+        wheels_installed = pool.submit(run, argv, env=environment)
+        file, digest = spark_jars.pinned_sdist(directory / "poetry.lock")
+        archive = place / file
+        tls = ssl.create_default_context(cafile=bundle)
+        spark_jars.fetch(index, file, digest, archive, tls)
+        with tarfile.open(archive) as sdist:
+            sdist.extractall(place / "sdist", filter="data")
+        wheels_installed.result()  # its failure is the measurement's: a floor without it is too low
 
 
 def _jars(where: Site, place: Path) -> None:
     """Fetch the locked jars, which are used as they are."""
     bundle = ca_bundle(where.settings)
     fetch = paths.IMAGES / "jars" / "fetch.py"
-    mirror = where.settings.maven_mirror or "https://repo1.maven.org/maven2"
+    mirror = where.settings.maven_mirror or MAVEN_CENTRAL
     for group in jars.groups(where.stack.dependencies):
         lock = jars.lock_file(where.stack.dependencies, group)
         run(
@@ -125,5 +112,5 @@ def _jars(where: Site, place: Path) -> None:
                 str(place / "cache"),
                 str(place / group),
             ],
-            env={**os.environ, "SSL_CERT_FILE": str(bundle)} if bundle else None,
+            env={"SSL_CERT_FILE": str(bundle)} if bundle else None,
         )

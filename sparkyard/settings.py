@@ -15,6 +15,11 @@ from sparkyard import paths, toml_file
 from sparkyard.errors import SettingsError, UnknownNameError
 from sparkyard.names import nearest
 
+DEBIAN = "http://deb.debian.org/debian"
+PYPI = "https://pypi.org/simple"
+MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
+"""The public hosts that mirrors stand for, where Sparkyard itself asks them."""
+
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
 from sparkyard.errors import HashMismatchError, MirrorError, NetworkError, StaleLockError
+from sparkyard.settings import PYPI
 
-PYPI = "https://pypi.org/simple"
 _LINK = re.compile(r"""<a\s[^>]*?href=["']([^"']+)["']""")
 
 

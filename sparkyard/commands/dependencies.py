@@ -64,7 +64,7 @@ def _lock_jars(where: plan.Site) -> None:
         resolve=jar_resolver.in_container(base, where.stack.debian, secrets=secrets),
         spark_jars=spark_jars.names(
             where.stack.dependencies,
-            index=where.settings.pypi_index or spark_jars.PYPI,
+            index=where.settings.pypi_index or settings.PYPI,
             ca_bundle=bundle,
         ),
         class_level=where.stack.class_level,
