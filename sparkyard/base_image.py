@@ -1,4 +1,8 @@
-"""Where does Debian itself come from: pulled by digest, or bootstrapped from its archive?"""
+"""Where does Debian itself come from: pulled by digest, or bootstrapped from its archive?
+
+A bootstrapped one consists of the packages of its lock, in their versions: where the archive has
+moved on, the snapshots of it are asked.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,13 @@ import os
 import re
 import shutil
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import paths, toml_file
+from sparkyard import apt_lock, paths, toml_file
+from sparkyard.apt_lock import AptLock
+from sparkyard.build_failure import MOVED_REMEDY
 from sparkyard.command import Completed, run
 from sparkyard.errors import MirrorError, NetworkError
 from sparkyard.settings import DEBIAN, Settings, ca_bundle
@@ -26,6 +33,15 @@ _LEFT_OUT = (
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/info/*",
     "path-exclude=/usr/share/locale/*",
+)
+
+# What is of the machine that bootstraps, of the mirror, or of no use; the file with apt's options
+# would stay with the host's path in it.
+_TIDY = (
+    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/cache/debconf/*-old '
+    '"$1"/var/lib/dpkg/*-old; for file in hostname resolv.conf; do : >"$1/etc/$file"; '
+    'chmod 644 "$1/etc/$file"; done; '
+    'echo "deb {archive} {suite} main" >"$1"/etc/apt/sources.list'
 )
 
 
@@ -87,7 +103,8 @@ def known(stack: Stack, settings: Settings) -> BaseImage | None:
     digest = pinned(stack)
     if kind == "pulled" and digest:
         return _pulled(stack, settings, digest)
-    return _bootstrapped(stack) if kind == "bootstrapped" and _made(stack) else None
+    made = kind == "bootstrapped" and _made(stack, settings)
+    return _bootstrapped(stack) if made else None
 
 
 def provide(stack: Stack, settings: Settings) -> BaseImage:
@@ -103,7 +120,7 @@ def provide(stack: Stack, settings: Settings) -> BaseImage:
     else:
         if digest:
             _say(f"{settings.base_registry} does not answer with {digest}: bootstrapping Debian.")
-        if not _made(stack):
+        if not _made(stack, settings):
             _bootstrap(stack, settings)
         base = _bootstrapped(stack)
     used = _used(stack)
@@ -117,11 +134,16 @@ def named(stack: Stack, settings: Settings) -> str:
     base = provide(stack, settings)
     if base.rootfs is None:
         return base.context
+    return f"docker-image://{_load(stack, base.rootfs)}"
+
+
+def _load(stack: Stack, rootfs: Path) -> str:
+    """Give a bootstrapped base to the engine, and return its reference there."""
     tag = f"sparkyard/debian:{stack.debian}"
     dockerfile = str(paths.IMAGES / "debian" / "Dockerfile")
     run(["docker", "buildx", "build", "--provenance=false", "--tag", tag, "--file", dockerfile,
-         str(base.rootfs)])  # fmt: skip
-    return f"docker-image://{tag}"
+         str(rootfs)])  # fmt: skip
+    return tag
 
 
 def _tar(stack: Stack) -> Path:
@@ -133,9 +155,19 @@ def _used(stack: Stack) -> Path:
     return paths.cache() / f"base-of-{stack.name}"
 
 
-def _made(stack: Stack) -> bool:
+def _made(stack: Stack, settings: Settings) -> bool:
+    """Tell whether there is a root file system of the packages that are locked."""
     tar = _tar(stack)
-    return tar.exists() and tar.with_suffix(".sha256").exists()
+    of = tar.with_suffix(".packages")
+    if not (tar.exists() and tar.with_suffix(".sha256").exists() and of.exists()):
+        return False
+    lock = apt_lock.locked(stack, apt_lock.DEBIAN)
+    wanted = _listed({deb.name: deb.version for deb in lock.debs})
+    return settings.apt_moved == "follow" or of.read_text() == wanted
+
+
+def _listed(packages: dict[str, str]) -> str:
+    return "".join(f"{name}={version}\n" for name, version in sorted(packages.items()))
 
 
 def _pulled(stack: Stack, settings: Settings, digest: str) -> BaseImage:
@@ -151,30 +183,107 @@ def _bootstrapped(stack: Stack) -> BaseImage:
 
 
 def _bootstrap(stack: Stack, settings: Settings) -> None:
+    """Make the packages of the lock a root file system, from the archive or a snapshot of it."""
     tar = _tar(stack)
+    _say(f"No base image is pinned or pulled: bootstrapping Debian {stack.debian}.")
+    lock = apt_lock.locked(stack, apt_lock.DEBIAN)
+    mirror = settings.apt_mirror or DEBIAN
+    beside = tar.with_suffix(".new.tar")
+    try:
+        _mmdebstrap(stack, settings, mirror, beside)
+        moved = differences(lock, installed(beside))
+        if moved and settings.apt_moved != "follow":
+            _say(f"{mirror} has moved on ({moved[0]}): asking the snapshot of {lock.snapshot}.")
+            snapshot = f"{settings.apt_snapshot}/debian/{lock.snapshot}"
+            _from_snapshot(stack, settings, snapshot, beside, moved)
+            moved = differences(lock, installed(beside))
+            if moved:
+                raise _moved(stack, moved, f"{mirror} and {snapshot}")
+        elif moved:
+            _say(f"FOLLOWING the archive against the lock: {'; '.join(moved)}")
+        _keep(beside, tar)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def bootstrapped_anew(stack: Stack, settings: Settings) -> str:
+    """Bootstrap what the archive has now, lock or not, and return it as an image's reference."""
+    tar = _tar(stack)
+    beside = tar.with_suffix(".new.tar")
+    try:
+        _mmdebstrap(stack, settings, settings.apt_mirror or DEBIAN, beside)
+        _keep(beside, tar)
+    finally:
+        beside.unlink(missing_ok=True)
+    return _load(stack, tar.parent)
+
+
+def installed(tar: Path) -> dict[str, str]:
+    """Return the version of each package that the package database of a root file system has."""
+    with tarfile.open(tar) as archive:
+        names = ("./var/lib/dpkg/status", "var/lib/dpkg/status")
+        member = next((m for m in archive if m.name in names), None)
+        content = archive.extractfile(member) if member else None
+        text = content.read().decode() if content else ""
+    entries = re.findall(r"^Package: (\S+)$.*?^Version: (\S+)$", text, re.MULTILINE | re.DOTALL)
+    return dict(entries)
+
+
+def differences(lock: AptLock, found: dict[str, str]) -> tuple[str, ...]:
+    """Return what is not as the lock has it, as "NAME: LOCKED is locked, FOUND is there"."""
+    wanted = {deb.name: deb.version for deb in lock.debs}
+    return tuple(
+        f"{name}: {wanted.get(name, 'nothing')} is locked, {found.get(name, 'nothing')} is there"
+        for name in sorted(wanted.keys() | found.keys())
+        if wanted.get(name) != found.get(name)
+    )
+
+
+def _from_snapshot(
+    stack: Stack, settings: Settings, snapshot: str, tar: Path, moved: tuple[str, ...]
+) -> None:
+    try:
+        _mmdebstrap(stack, settings, snapshot, tar, "Acquire::Check-Valid-Until false")
+    except (MirrorError, NetworkError) as error:
+        refusal = _moved(stack, moved, f"{settings.apt_mirror or DEBIAN}; {snapshot} is of no help")
+        refusal.detail = error.detail
+        raise refusal from error
+
+
+def _moved(stack: Stack, moved: tuple[str, ...], where: str) -> MirrorError:
+    more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
+    return MirrorError(
+        f"Debian {stack.debian} is not at {where} as it is locked: {'; '.join(moved[:3])}{more}.",
+        MOVED_REMEDY,
+    )
+
+
+def _keep(beside: Path, tar: Path) -> None:
+    tar.with_suffix(".sha256").unlink(missing_ok=True)
+    packages = _listed(installed(beside))
+    os.replace(beside, tar)
+    tar.with_suffix(".packages").write_text(packages)
+    with tar.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    tar.with_suffix(".sha256").write_text(digest + "\n")
+
+
+def _mmdebstrap(stack: Stack, settings: Settings, mirror: str, tar: Path, *options: str) -> None:
     if not shutil.which("mmdebstrap"):
         _install_mmdebstrap(stack)
-    mirror = settings.apt_mirror or DEBIAN
-    _say(f"No base image is pinned or pulled: bootstrapping Debian {stack.debian} ({mirror}).")
     tar.parent.mkdir(parents=True, exist_ok=True)
-    beside = tar.with_suffix(".new.tar")
-    argv = ["mmdebstrap", "--variant=minbase", "--quiet", '--aptopt=Acquire::Retries "5"']
+    argv = ["mmdebstrap", "--variant=minbase", "--quiet"]
+    argv += [f"--aptopt={option}" for option in ('Acquire::Retries "5"', *options)]
     argv += [f"--dpkgopt={option}" for option in _LEFT_OUT]
     bundle = ca_bundle(settings)
     if bundle:
         argv += [f'--aptopt=Acquire::https::CAInfo "{bundle}"']
-    # The file with apt's options would stay in the image with the host's path in it.
-    argv += ["--customize-hook=rm -f $1/etc/apt/apt.conf.d/99mmdebstrap"]
-    argv += [stack.debian, str(beside), mirror]
+    argv += [f"--customize-hook={_TIDY.format(archive=DEBIAN, suite=stack.debian)}"]
+    argv += [stack.debian, str(tar), mirror]
     ended = run(argv, check=False, quiet=False, env={"SOURCE_DATE_EPOCH": "0"})
     if ended.exit_code != 0:
-        beside.unlink(missing_ok=True)
+        tar.unlink(missing_ok=True)
         raise _why_not(ended, mirror)
-    tar.with_suffix(".sha256").unlink(missing_ok=True)
-    os.replace(beside, tar)
-    with tar.open("rb") as content:
-        digest = hashlib.file_digest(content, "sha256").hexdigest()
-    tar.with_suffix(".sha256").write_text(digest + "\n")
 
 
 def _install_mmdebstrap(stack: Stack) -> None:

@@ -21,6 +21,7 @@ from sparkyard.errors import (
     MirrorError,
     NetworkError,
     SparkyardError,
+    StaleLockError,
 )
 
 _READ_LINES = 25
@@ -36,6 +37,10 @@ _STAMP = re.compile(r"^(?:#\d+ | => => # )?(?:\d+\.\d+ )?[\s:]*")
 _MAKE_ROOM = (
     "Make room: `nox -s clean -- --cache` gives back what builds have cached; the engine's data is "
     "under the directory that `docker info` calls Docker Root Dir."
+)
+MOVED_REMEDY = (
+    "Lock what Debian has now with `nox -s dependencies`, or set apt_snapshot to an archive that "
+    "has it; SPARKYARD_APT_MOVED=follow builds with what there is, in images that are not released."
 )
 
 # The first pattern that is found decides, so the more certain causes come first.
@@ -56,12 +61,24 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             _MAKE_ROOM,
         ),
         (
-            r"sparkyard-fetch: hash-mismatch|Hash mismatch for|"
+            r"sparkyard-(?:fetch|apt): hash-mismatch|Hash mismatch for|"
             r"Hashes are required|do not match the expected hash",
             HashMismatchError,
             "A fetched file is not the one that the lock names.",
             "If the mirror is right, the lock is not: run `nox -s dependencies` and look at what "
             "changes. If the lock is right, somebody serves another file: do not build with it.",
+        ),
+        (
+            r"sparkyard-apt: moved",
+            MirrorError,
+            "Locked Debian packages cannot be had any more.",
+            MOVED_REMEDY,
+        ),
+        (
+            r"sparkyard-apt: no-lock",
+            StaleLockError,
+            "The Debian packages are not locked for this architecture.",
+            "Run `nox -s dependencies` on a machine of it, and commit what it writes.",
         ),
         (
             r"sparkyard-fetch: certificate|certificate verify failed|invalid peer certificate|"

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sparkyard import bake, base_image, dependencies, jars, paths, spark_jars
+from sparkyard import apt_lock, base_image, dependencies, jars, paths, spark_jars
 from sparkyard.command import run
 from sparkyard.plan import Site
 from sparkyard.settings import DEBIAN, MAVEN_CENTRAL, PYPI, ca_bundle
@@ -51,18 +51,19 @@ def _debian(where: Site, place: Path, base: str) -> None:
     argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
     argv += ["--include=?essential", "--include=apt"]
     run([*argv, stack.debian, str(place / "root"), mirror])
-    packages = ["ca-certificates", "tini", "procps", "libnss-wrapper"]
-    packages += [stack.arguments["PYTHON_PACKAGE"], stack.arguments["JAVA_PACKAGE"]]
-    for group in sorted((stack.dependencies / "apt").glob("*.txt")):
-        packages += [line for line in group.read_text().split("\n") if line and line[0] != "#"]
+    lists = [apt_lock.locked(stack, name).debs for name in apt_lock.lists(stack)[1:]]
+    security = where.settings.apt_security_mirror or f"{DEBIAN}-security"
+    words = []
+    for deb in (deb for debs in lists for deb in debs):
+        archive = security if deb.suite.endswith("-security") else mirror
+        words += [f"{archive}/{deb.path}", f"/var/cache/{deb.sha256}.deb", f"SHA256:{deb.sha256}"]
     script = (
-        f"/common/apt-install {stack.arguments['SUITES']} --download-only {' '.join(packages)} && "
-        "for file in /var/cache/apt/archives/*.deb; do dpkg -x $file /tmp/root; done"
+        "/usr/lib/apt/apt-helper -qq -o APT::Sandbox::User=root "
+        f"download-file {' '.join(words)} && "
+        "for file in /var/cache/*.deb; do dpkg -x $file /tmp/root; done"
     )
     image = base.removeprefix("docker-image://")
-    mounts = ["--volume", f"{paths.IMAGES / 'common'}:/common:ro"]
-    mounts += ["--volume", f"{bake.MIRRORS}:/run/secrets/mirrors:ro"]
-    run(["docker", "run", "--rm", *mounts, image, "sh", "-c", script])
+    run(["docker", "run", "--rm", image, "sh", "-c", script])
 
 
 def _python(where: Site, place: Path) -> None:

@@ -7,7 +7,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sparkyard import base_image, dependencies, engine, images, inputs, jars, settings, stack
+from sparkyard import (
+    apt_lock,
+    base_image,
+    dependencies,
+    engine,
+    images,
+    inputs,
+    jars,
+    settings,
+    stack,
+)
 from sparkyard.base_image import BaseImage
 from sparkyard.images import Family
 from sparkyard.inputs import Inputs
@@ -109,14 +119,16 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
     dependencies.check_current(where.stack.dependencies)
     dependencies.check_closed(where.stack.dependencies, where.family)
     jars.check_current(where.stack.dependencies)
+    apt_lock.check_current(where.stack)
     base = base or base_image.known(where.stack, where.settings) or UNKNOWN_BASE
     executor = where.family.with_role("executor").name
     # The notebooks' Spark configuration names the executors' image by its fingerprint, which must
     # be known before either is built.
-    plain = Targets(where.family, where.stack, base, {"EXECUTORS_IMAGE": ""})
+    parts = (where.family, where.stack, base)
+    plain = Targets(*parts, {"EXECUTORS_IMAGE": ""}, where.settings)
     executors = _tag(where, inputs.fingerprint(plain.inputs(executor)))
     extra = {"EXECUTORS_IMAGE": where.name(executor, executors)}
-    targets = Targets(where.family, where.stack, base, extra)
+    targets = Targets(*parts, extra, where.settings)
     names = _published(where.family, wanted)
     fingerprints = {name: inputs.fingerprint(targets.inputs(name)) for name in names}
     references = {name: where.name(name, _tag(where, fingerprints[name])) for name in names}

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import dependencies, inputs, jars, paths
+from sparkyard import apt_lock, dependencies, inputs, jars, paths
 from sparkyard.base_image import BaseImage
 from sparkyard.errors import UnknownNameError
 from sparkyard.images import ROOT_PARENT, Family, Image
 from sparkyard.inputs import Inputs
 from sparkyard.names import nearest
+from sparkyard.settings import Settings
 from sparkyard.stack import Stack
 
 PYTHON = dependencies.LAYER_PREFIX
@@ -35,6 +36,8 @@ class Target:
         needs: names of the targets whose content it reads.
         contexts: directories that its Dockerfile reads by name, besides.
         own_inputs: what decides on it apart from the targets that it needs.
+        epoch: the time that its files and its image have, in seconds since 1970: when the Debian
+            packages in it were locked.
     """
 
     name: str
@@ -44,16 +47,26 @@ class Target:
     contexts: Mapping[str, Path]
     arguments: Mapping[str, str]
     own_inputs: Inputs
+    epoch: int
 
 
 class Targets:
     """All targets of a family on one stack, made on demand."""
 
-    def __init__(self, family: Family, stack: Stack, base: BaseImage, extra: Mapping[str, str]):
+    def __init__(
+        self,
+        family: Family,
+        stack: Stack,
+        base: BaseImage,
+        extra: Mapping[str, str],
+        settings: Settings | None = None,
+    ):
         self._family = family
         self._stack = stack
         self._base = base
-        self._values = {**stack.arguments, **extra}
+        self._settings = settings or Settings()
+        own = {"ARCHITECTURE": apt_lock.architecture(), "APT_MOVED": self._settings.apt_moved}
+        self._values = {**stack.arguments, **own, **extra}
         self._made: dict[str, Target] = {}
         self._inputs: dict[str, Inputs] = {}
 
@@ -94,33 +107,50 @@ class Targets:
         if name.startswith(JARS):
             return self._layer(name, JARS, jars.groups(self._stack.dependencies))
         if name.startswith(APT):
-            lists = sorted((self._stack.dependencies / "apt").glob("*.txt"))
-            return self._layer(name, APT, tuple(file.stem for file in lists))
+            return self._layer(name, APT, apt_lock.lists(self._stack)[2:])
         return self._image(self._family[name])
 
     def _debian(self) -> Target:
         directory = self._base.rootfs or paths.IMAGES / ROOT_PARENT
-        identity = {"debian": self._base.identity}
+        # How layers are compressed decides on the digests of all of them.
+        identity = {"debian": self._base.identity, "compression": self._settings.compression}
         dockerfile = paths.IMAGES / ROOT_PARENT / "Dockerfile"
-        return Target(ROOT_PARENT, dockerfile, directory, (), {}, {}, identity)
+        epoch = apt_lock.locked(self._stack, apt_lock.DEBIAN).epoch
+        return Target(ROOT_PARENT, dockerfile, directory, (), {}, {}, identity, epoch)
 
     def _image(self, image: Image) -> Target:
         directory = paths.IMAGES / image.name
         dockerfile = directory / "Dockerfile"
         contexts = {name: paths.ROOT / place for name, place in image.contexts.items()}
+        needs = (image.parent, *image.takes)
+        epoch = max(self[needed].epoch for needed in needs)
+        read = [directory, *contexts.values()]
+        if image.name == BASE and apt_lock.list_file(self._stack, BASE).exists():
+            epoch = max(epoch, apt_lock.locked(self._stack, BASE).epoch)
+            files = self._apt_files(BASE)
+            read += files
+            contexts["packages"] = files[0].parent
         if image.name == BASE:
             contexts["uv"] = UV
-        arguments = inputs.arguments(dockerfile, self._values)
-        read = [directory, *(place for name, place in contexts.items() if name != "uv")]
+        arguments = self._arguments(dockerfile, epoch)
         return Target(
             name=image.name,
             dockerfile=dockerfile,
             directory=directory,
-            needs=(image.parent, *image.takes),
+            needs=needs,
             contexts=contexts,
             arguments=arguments,
             own_inputs=inputs.of_files(read) | arguments,
+            epoch=epoch,
         )
+
+    def _arguments(self, dockerfile: Path, epoch: int, group: str = "") -> dict[str, str]:
+        values = {**self._values, "SOURCE_DATE_EPOCH": str(epoch), "GROUP": group}
+        return inputs.arguments(dockerfile, values)
+
+    def _apt_files(self, name: str) -> list[Path]:
+        """Return the files that decide on a list of Debian packages."""
+        return [apt_lock.list_file(self._stack, name), apt_lock.lock_file(self._stack, name)]
 
     def _layer(self, name: str, kind: str, known: tuple[str, ...]) -> Target:
         group = name.removeprefix(kind)
@@ -132,22 +162,25 @@ class Targets:
             )
         place = paths.IMAGES / kind.rstrip("-")
         dockerfile = place / "Dockerfile"
-        arguments = inputs.arguments(dockerfile, {**self._values, "GROUP": group})
+        epoch = self[BASE].epoch
+        contexts = {"common": paths.IMAGES / "common"}
         if kind == PYTHON:
-            lock = dependencies.exported(self._stack.dependencies, group)
-            contexts = {"uv": UV, "requirements": lock.parent}
+            decide = [dependencies.exported(self._stack.dependencies, group)]
+            contexts |= {"uv": UV, "requirements": decide[0].parent}
         elif kind == JARS:
-            lock = jars.lock_file(self._stack.dependencies, group)
-            contexts = {"locks": lock.parent}
+            decide = [jars.lock_file(self._stack.dependencies, group)]
+            contexts |= {"locks": decide[0].parent}
         else:
-            lock = self._stack.dependencies / "apt" / f"{group}.txt"
-            contexts = {"packages": lock.parent, "common": paths.IMAGES / "common"}
+            decide = self._apt_files(group)
+            contexts |= {"packages": decide[0].parent}
+            epoch = max(epoch, apt_lock.locked(self._stack, group).epoch)
         return Target(
             name=name,
             dockerfile=dockerfile,
             directory=place,
             needs=(BASE,),
             contexts=contexts,
-            arguments=arguments,
-            own_inputs=inputs.of_files([place, lock]),
+            arguments=self._arguments(dockerfile, epoch, group),
+            own_inputs=inputs.of_files([place, *decide]),
+            epoch=epoch,
         )

@@ -1,10 +1,12 @@
-"""`nox -s dependencies`: lock and export a stack's Python packages, resolve and lock its jars."""
+"""`nox -s dependencies`: lock a stack's Python packages, its jars and its Debian packages."""
 
 from __future__ import annotations
 
 import argparse
 
 from sparkyard import (
+    apt_lock,
+    apt_resolver,
     bake,
     base_image,
     console,
@@ -22,10 +24,10 @@ from sparkyard import (
 
 
 def main(argv: list[str]) -> int:
-    """Write poetry.lock, requirements/ and jars/ of a stack, or of all."""
+    """Write poetry.lock, requirements/, jars/ and the locks of apt/ of a stack, or of all."""
     parser = argparse.ArgumentParser(
         prog="nox -s dependencies --",
-        description="Lock the Python packages and jars of the stacks and export them for builds.",
+        description="Lock the Debian and Python packages and the jars of the stacks for builds.",
     )
     parser.add_argument("--stack", default="", help="only this stack (default: all)")
     parser.add_argument(
@@ -33,6 +35,7 @@ def main(argv: list[str]) -> int:
         help="let these Python packages move to newer versions; all without names",
     )  # fmt: skip
     parser.add_argument("--check", action="store_true", help="only check that all is current")
+    parser.add_argument("--apt", action="store_true", help="lock the Debian packages alone")
     parser.add_argument("--tools", action="store_true", help="lock Sparkyard's own tools instead")
     chosen = parser.parse_args(argv)
     if chosen.tools:
@@ -43,18 +46,22 @@ def main(argv: list[str]) -> int:
         directory = where.stack.dependencies
         if not chosen.check:
             upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
-            dependencies.lock(directory, where.settings, upgrade=upgrade)
-            _lock_jars(where)
+            engine.ensure()
+            if not chosen.apt:
+                dependencies.lock(directory, where.settings, upgrade=upgrade)
+            apt_resolver.lock(where)
+            if not chosen.apt:
+                _lock_jars(where)
         dependencies.check_current(directory)
         dependencies.check_closed(directory, images.load())
         jars.check_current(directory)
+        apt_lock.check_current(where.stack)
         console.note(f"{name}: locks and exports are current.")
     return 0
 
 
 def _lock_jars(where: plan.Site) -> None:
     """Resolve the jars in a container on the stack's own base."""
-    engine.ensure()
     bundle = settings.ca_bundle(where.settings)
     base = base_image.named(where.stack, where.settings)
     bake.write_mirrors(where.settings)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sparkyard import console, dependencies, images, jars, paths, stack
+from sparkyard import apt_lock, console, dependencies, images, jars, paths, stack
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
 
@@ -79,7 +79,7 @@ def check_dockerfiles(family: images.Family, directory: Path = paths.IMAGES) -> 
         file = directory / image.name / "Dockerfile"
         text = file.read_text()
         given = {image.parent, *image.takes, *image.contexts}
-        implied = {"uv"} if image.name == "base" else set()
+        implied = {"uv", "packages"} if image.name == "base" else set()
         read = set(_READS.findall(text)) - set(_STAGES.findall(text)) - {"scratch"} - implied
         if read - given:
             raise LintError(
@@ -123,10 +123,12 @@ def check_tools_lock() -> None:
 def _locks() -> None:
     family = images.load()
     for name in stack.known():
-        directory = stack.load(name).dependencies
+        loaded = stack.load(name)
+        directory = loaded.dependencies
         dependencies.check_current(directory)
         dependencies.check_closed(directory, family)
         jars.check_current(directory)
+        apt_lock.check_current(loaded)
 
 
 def _tool(name: str, *words: str) -> None:

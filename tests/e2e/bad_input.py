@@ -23,9 +23,11 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
-from sparkyard import dependencies, paths
+from sparkyard import apt_lock, dependencies, paths, stack
+from sparkyard.apt_lock import LockedDeb
 from sparkyard.command import run
 from sparkyard.jar_lock import LockedJar, render_lock
 from sparkyard.jars import declared
@@ -146,8 +148,10 @@ class Yard:
         if base:
             (self.root / "images/base/Dockerfile").write_text(base)
 
-    def lock(self, requirements: str = "", jar: bytes | None = None, apt: str = "") -> None:
-        """Declare and lock what the groups `tiny` hold: requirements, a jar, Debian packages."""
+    def lock(
+        self, requirements: str = "", jar: bytes | None = None, deb: LockedDeb | None = None
+    ) -> None:
+        """Declare and lock what the groups `tiny` hold: requirements, a jar, a Debian package."""
         shutil.rmtree(self.stack, ignore_errors=True)
         for name in ("requirements", "jars", "apt"):
             (self.stack / name).mkdir(parents=True)
@@ -156,7 +160,12 @@ class Yard:
         )
         (self.stack / "poetry.lock").write_text("# tiny\n")
         (self.stack / "requirements/tiny.txt").write_text(requirements)
-        (self.stack / "apt/tiny.txt").write_text(apt)
+        for name in (apt_lock.DEBIAN, apt_lock.BASE):
+            for file in (paths.DEPENDENCIES / STACK / "apt").glob(f"{name}.*"):
+                shutil.copy2(file, self.stack / "apt")
+        if deb:
+            (self.stack / "apt/tiny.txt").write_text(f"{deb.name}\n")
+            self.lock_debian(deb)
         self.seal()
         (self.stack / "jars.toml").write_text("[groups]\n")
         if jar is not None:
@@ -167,6 +176,14 @@ class Yard:
             locked = LockedJar(hashlib.sha256(jar).hexdigest(), len(jar), JAR_PATH)
             text = render_lock(group.name, group.digest, [locked])
             (self.stack / "jars/tiny.lock").write_text(text)
+
+    def lock_debian(self, deb: LockedDeb) -> None:
+        """Write the lock of the Debian packages `tiny`."""
+        before, paths.DEPENDENCIES = paths.DEPENDENCIES, self.stack.parent
+        try:
+            apt_lock.write(stack.load(STACK), "tiny", [deb], datetime(2026, 1, 2, tzinfo=UTC))
+        finally:
+            paths.DEPENDENCIES = before
 
     def seal(self) -> None:
         """Write the record by which lock and export belong to the declaration."""
@@ -256,6 +273,25 @@ def make_wheel() -> Wheel:
         for path, text in files.items():
             archive.writestr(path, text)
     return Wheel(name, f"{name}-1.0-py3-none-any.whl", content.getvalue())
+
+
+def make_deb(place: Path) -> tuple[LockedDeb, bytes]:
+    """Make a Debian package "hello" in a version that no archive has; it holds one file."""
+    version = f"0.{uuid.uuid4().int % 10**9}"
+    tree = place / "deb"
+    (tree / "DEBIAN").mkdir(parents=True)
+    (tree / "DEBIAN/control").write_text(
+        f"Package: hello\nVersion: {version}\nArchitecture: all\nMaintainer: a <a@b.c>\n"
+        "Description: a test\n"
+    )
+    (tree / "opt").mkdir()
+    (tree / "opt/hello").write_text(version)
+    file = place / "hello.deb"
+    run(["dpkg-deb", "--root-owner-group", "--build", str(tree), str(file)])
+    content = file.read_bytes()
+    path = f"pool/main/h/hello/hello_{version}_all.deb"
+    digest = hashlib.sha256(content).hexdigest()
+    return LockedDeb("hello", version, "all", "trixie", len(content), digest, path), content
 
 
 def make_jar() -> bytes:
@@ -392,4 +428,5 @@ def mirrors(url: str) -> Mapping[str, str]:
         "SPARKYARD_MAVEN_MIRROR": f"{url}/maven",
         "SPARKYARD_APT_MIRROR": f"{url}/debian",
         "SPARKYARD_APT_SECURITY_MIRROR": f"{url}/security",
+        "SPARKYARD_APT_SNAPSHOT": f"{url}/snapshot",
     }

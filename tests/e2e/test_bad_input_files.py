@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.bad_input import STACK, Yard, assert_clear, make_jar, make_wheel, make_yard
+from tests.e2e.bad_input import (
+    STACK,
+    Yard,
+    assert_clear,
+    make_deb,
+    make_jar,
+    make_wheel,
+    make_yard,
+)
 
 pytestmark = pytest.mark.engine
 
@@ -21,7 +29,7 @@ BUILD = ("build", "executors")
 def yard(tmp_path: Path) -> Iterator[Yard]:
     made = make_yard(tmp_path / "yard")
     made.family("python-tiny", "jars-tiny", "apt-tiny")
-    made.lock(make_wheel().requirement, jar=make_jar(), apt="hello\n")
+    made.lock(make_wheel().requirement, jar=make_jar(), deb=make_deb(tmp_path)[0])
     yield made
     # Nothing was built, and the engine was not even asked to.
     assert not (made.root / "build").exists()

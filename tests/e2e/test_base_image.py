@@ -14,7 +14,6 @@ from sparkyard.plan import Site
 from tests.e2e.bad_input import IMAGE, STACK, Yard, assert_clear, make_yard
 from tests.support import Lab
 
-HERE = Path(__file__).parent
 TRIVIAL_BASE = "FROM debian\nRUN --mount=type=bind,from=common,target=/common true\n"
 
 
@@ -41,7 +40,7 @@ def registry(site: Site, lab: Lab, debian: str) -> Iterator[str]:
     argv += ["--build-context", f"debian=docker-image://{debian}"]
     argv += ["--build-arg", f"SUITE={site.stack.debian}"]
     argv += [word for secret in bake.secrets(site.settings) for word in ("--secret", secret)]
-    run([*argv, str(HERE / "registry")])
+    run([*argv, str(paths.IMAGES / "tools" / "registry")])
     options = ["--publish", "127.0.0.1::5000"]
     with lab.container("sparkyard-test/registry", what="registry", options=options) as served:
         form = '{{(index (index .NetworkSettings.Ports "5000/tcp") 0).HostPort}}'

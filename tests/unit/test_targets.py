@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from sparkyard import inputs, paths
+from sparkyard import apt_lock, inputs, paths
 from sparkyard.base_image import BaseImage
 from sparkyard.errors import UnknownNameError
-from tests.unit.small_family import BASE, STACK, make, targets
+from sparkyard.settings import Settings
+from sparkyard.targets import Targets
+from tests.unit.small_family import BASE, DATES, STACK, deb, family, make, targets
 
 NAMES = ("debian", "base", "python-one", "python-two", "jars-extra", "notebook", "executors")
 ON_BASE = {"base", "python-one", "python-two", "jars-extra", "notebook", "executors"}
@@ -41,6 +44,7 @@ def fingerprints() -> dict[str, str]:
         ("package-dependencies/s/requirements/two.txt", {"python-two", "notebook"}),
         ("images/jars/fetch.py", {"jars-extra", "notebook", "executors"}),
         ("package-dependencies/s/jars/extra.lock", {"jars-extra", "notebook", "executors"}),
+        ("package-dependencies/s/apt/other.txt", set()),
         ("package-dependencies/s/pyproject.toml", set()),
         ("package-dependencies/s/poetry.lock", set()),
         ("README.md", set()),
@@ -94,7 +98,7 @@ def test_a_layer_has_its_lock_its_group_and_the_base() -> None:
     layer = targets()["python-two"]
     assert (layer.needs, layer.arguments) == (("base",), {"GROUP": "two"})
     assert layer.contexts["requirements"] == STACK.dependencies / "requirements"
-    assert targets()["jars-extra"].contexts == {"locks": STACK.dependencies / "jars"}
+    assert targets()["jars-extra"].contexts["locks"] == STACK.dependencies / "jars"
 
 
 def test_an_image_has_its_contexts_and_only_its_own_arguments(root: Path) -> None:
@@ -103,7 +107,7 @@ def test_an_image_has_its_contexts_and_only_its_own_arguments(root: Path) -> Non
     assert image.contexts == {"spark": root / "conf/spark"}
     assert image.arguments == {"EXECUTORS_IMAGE": "family/executors:s-1"}
     assert targets()["base"].arguments == {"SUITES": "trixie,bookworm,sid", "PYTHON": "3.11"}
-    assert "uv" in targets()["base"].contexts
+    assert {"uv", "packages"} < targets()["base"].contexts.keys()
 
 
 @pytest.mark.parametrize(
@@ -118,9 +122,45 @@ def test_an_unknown_target(name: str, meant: str) -> None:
 
 def test_debian_packages_are_a_layer_each(root: Path) -> None:
     lists = root / "package-dependencies/s/apt"
-    lists.mkdir()
     (lists / "r.txt").write_text("r-base-core\n")
+    apt_lock.write(STACK, "r", [deb("r-base-core")], datetime(2026, 2, 1, tzinfo=UTC))
     layer = targets()["apt-r"]
     assert layer.contexts == {"packages": lists, "common": paths.IMAGES / "common"}
     with pytest.raises(UnknownNameError):
         targets()["apt-x"]
+
+
+def test_the_base_has_its_own_list_of_debian_packages_and_no_other(root: Path) -> None:
+    apt = root / "package-dependencies/s/apt"
+    (apt / "r.txt").write_text("r-base-core\n")
+    found = targets().inputs("base")
+    assert {name for name in found if "/apt/" in name} == {
+        "package-dependencies/s/apt/base.txt",
+        f"package-dependencies/s/apt/base.{apt_lock.architecture()}.lock",
+    }
+    with pytest.raises(UnknownNameError):
+        targets()["apt-base"]
+
+
+def test_a_targets_time_is_the_newest_lock_of_debian_packages_in_it(root: Path) -> None:
+    """And no other's: locking R anew must not make the executors another image."""
+    newer = datetime(2026, 2, 1, tzinfo=UTC)
+    (root / "package-dependencies/s/apt/r.txt").write_text("r-base-core\n")
+    apt_lock.write(STACK, "r", [deb("r-base-core")], newer)
+    made = targets()
+    assert made["debian"].epoch == int(DATES["debian"].timestamp())
+    for name in ("base", "python-one", "jars-extra", "notebook", "executors"):
+        assert made[name].epoch == int(DATES["base"].timestamp())
+    assert made["apt-r"].epoch == int(newer.timestamp())
+
+
+@pytest.mark.parametrize("changed", [{"compression": "gzip"}, {"apt_moved": "follow"}])
+def test_settings_that_change_what_comes_out_change_fingerprints(
+    root: Path, changed: dict[str, str]
+) -> None:
+    (root / "images/base/Dockerfile").write_text("FROM debian\nARG APT_MOVED\n")
+    before, after = (
+        Targets(family(), STACK, BASE, {"EXECUTORS_IMAGE": ""}, settings)
+        for settings in (Settings(), Settings(**changed))
+    )
+    assert before.inputs("base") != after.inputs("base")

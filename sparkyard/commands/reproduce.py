@@ -1,0 +1,50 @@
+"""`nox -s reproduce`: build the family twice without cache, and compare the images bit by bit."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from sparkyard import console, reproduce
+from sparkyard.plan import site
+
+
+def main(argv: list[str]) -> int:
+    """Build twice, print what came out, and fail where the two differ."""
+    parser = argparse.ArgumentParser(
+        prog="nox -s reproduce --",
+        description="Build twice without cache, the second time by an engine of its own under "
+        "another host name and on one processor, and compare the images bit by bit. No tag moves.",
+    )
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="only these (default: all)")
+    parser.add_argument("--stack", default="", help="a stack (default: images.toml's)")
+    parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
+    parser.add_argument(
+        "--second-engine", default="", metavar="HOST",
+        help="DOCKER_HOST of the engine for the second build (default: one is started for it)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--data", type=Path, default=reproduce.DATA, metavar="DIRECTORY",
+        help="where that engine's data is meanwhile, about 15 GB (default: /var/tmp)",
+    )  # fmt: skip
+    chosen = parser.parse_args(argv)
+    found = reproduce.reproduce(
+        site(chosen.stack), tuple(chosen.images), second=chosen.second_engine, place=chosen.data
+    )
+    if chosen.json:
+        print(found.as_json())
+    else:
+        console.table(
+            ("image", "first build", "second build", ""),
+            (
+                (i.image, _short(i.first), _short(i.second), "same" if i.same else "DIFFERENT")
+                for i in found.images
+            ),
+        )
+        print(f"{found.seconds[0]:.0f} s and {found.seconds[1]:.0f} s")
+    reproduce.check(found)
+    return 0
+
+
+def _short(digest: str) -> str:
+    return digest[: len("sha256:") + 16]

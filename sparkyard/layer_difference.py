@@ -1,0 +1,91 @@
+"""In which files do two layers differ, and in what of them?"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from backports import zstd
+
+_KINDS = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a layer says of one path."""
+
+    kind: str
+    mtime: float
+    mode: str
+    owner: str
+    content: str
+
+    def differs_in(self, other: Entry) -> tuple[str, ...]:
+        """Return the names of what differs: kind, mtime, mode, owner, content."""
+        names = ("kind", "mtime", "mode", "owner", "content")
+        return tuple(name for name in names if getattr(self, name) != getattr(other, name))
+
+
+@dataclass(frozen=True)
+class FileDifference:
+    """A path, and what of it differs, or on which side alone it is."""
+
+    path: str
+    what: tuple[str, ...]
+
+
+def of_stores(stores: tuple[Path, Path], digests: tuple[str, str]) -> tuple[FileDifference, ...]:
+    """Return how the files of two layers differ, which lie in the content stores of two engines."""
+    files = [
+        store / digest.replace(":", "/") for store, digest in zip(stores, digests, strict=True)
+    ]
+    return compare(entries(files[0]), entries(files[1]))
+
+
+def compare(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> tuple[FileDifference, ...]:
+    """Return how two layers differ, by path; nothing where only the order of entries does."""
+    found = []
+    for path in sorted(first.keys() | second.keys()):
+        one, other = first.get(path), second.get(path)
+        if one is None or other is None:
+            side = "first" if one else "second"
+            found.append(FileDifference(path, (f"only in the {side}",)))
+        elif what := one.differs_in(other):
+            found.append(FileDifference(path, what))
+    return tuple(found)
+
+
+def entries(file: Path) -> dict[str, Entry]:
+    """Return what a layer's archive holds, by path; the content by its sha256."""
+    found = {}
+    with (
+        file.open("rb") as compressed,
+        _unpacked(compressed) as stream,
+        tarfile.open(fileobj=stream, mode="r|") as archive,
+    ):
+        for member in archive:
+            content = member.linkname
+            if member.isreg():
+                read = archive.extractfile(member)
+                digest = hashlib.sha256()
+                while read and (chunk := read.read(1 << 20)):
+                    digest.update(chunk)
+                content = digest.hexdigest()
+            found[f"/{member.name.strip('./')}"] = Entry(
+                _KINDS.get(member.type, "file"), member.mtime, f"{member.mode:o}",
+                f"{member.uid}:{member.gid}", content,
+            )  # fmt: skip
+    return found
+
+
+def _unpacked(compressed: IO[bytes]) -> IO[bytes]:
+    first = compressed.read(4)
+    compressed.seek(0)
+    if first == b"\x28\xb5\x2f\xfd":
+        return cast(IO[bytes], zstd.open(compressed, "rb"))
+    return cast(IO[bytes], gzip.open(compressed, "rb")) if first[:2] == b"\x1f\x8b" else compressed
