@@ -8,7 +8,8 @@ FIRST := $(firstword $(filter --%,$(MAKECMDGOALS)))
 OPTIONS := $(if $(FIRST),$(shell set -- $(MAKECMDGOALS); while [ "$$1" != "$(FIRST)" ]; do shift; done; echo "$$@"))
 REST = $(if $(strip $(OPTIONS) $(ARGS)),-- $(OPTIONS) $(ARGS))
 
-SESSIONS = dependencies pyspark all_spark jupyterhub executors plan parity tests lint bench engine pins clean
+SESSIONS = dependencies pyspark all_spark jupyterhub executors plan parity tests lint bench engine pins clean \
+	tags registry push push_jupyterhub push_executors release promote rollback verify diff sbom keys reproduce chaos
 .PHONY: help test spark_executors $(SESSIONS)
 .DEFAULT_GOAL := help
 
@@ -33,6 +34,34 @@ parity: .venv/.made-from ## compare driver and executors, and fail where they mu
 tests: .venv/.made-from ## test the code, the images, and the family end to end
 	@$(NOX) $@ $(REST)
 test: tests ## the same as tests
+tags: .venv/.made-from ## print the tags of the built images
+	@$(NOX) $@ $(REST)
+registry: .venv/.made-from ## start the registry of this machine
+	@$(NOX) $@ $(REST)
+push: .venv/.made-from ## push images that passed their tests
+	@$(NOX) $@ $(REST)
+push_jupyterhub: .venv/.made-from ## push the notebook, what it stands on, and its executors
+	@$(NOX) $@ $(REST)
+push_executors: .venv/.made-from ## push spark-executors
+	@$(NOX) $@ $(REST)
+release: .venv/.made-from ## release the family: make release ARGS=1.4.0
+	@$(NOX) $@ $(REST)
+promote: .venv/.made-from ## let a channel name a release: make promote ARGS="1.4.0 stable"
+	@$(NOX) $@ $(REST)
+rollback: .venv/.made-from ## return a channel to its last release: make rollback ARGS=stable
+	@$(NOX) $@ $(REST)
+verify: .venv/.made-from ## check a release byte by byte: make verify ARGS=1.4.0
+	@$(NOX) $@ $(REST)
+diff: .venv/.made-from ## what changed between releases: make diff ARGS="1.3.0 1.4.0"
+	@$(NOX) $@ $(REST)
+sbom: .venv/.made-from ## write what the images are made of, as SPDX and CycloneDX
+	@$(NOX) $@ $(REST)
+keys: .venv/.made-from ## make the keys that sign and verify releases
+	@$(NOX) $@ $(REST)
+reproduce: .venv/.made-from ## build twice without cache, and compare bit by bit
+	@$(NOX) $@ $(REST)
+chaos: .venv/.made-from ## kill releases at random points, and look for a torn one
+	@$(NOX) $@ $(REST)
 lint: .venv/.made-from ## check code, scripts, Dockerfiles, generated files
 	@$(NOX) $@ $(REST)
 bench: .venv/.made-from ## measure builds and images, as ratios in one run

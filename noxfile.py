@@ -74,6 +74,90 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def tags(session: nox.Session) -> None:
+    """Print the tags of the built images, computed by looking into them."""
+    sparkyard(session, "tags")
+
+
+@nox.session
+def registry(session: nox.Session) -> None:
+    """Start the registry on this machine's loopback that serves where none is named."""
+    sparkyard(session, "registry")
+
+
+@nox.session
+def push(session: nox.Session) -> None:
+    """Push the images named after --, all without a name, once their evidence is there."""
+    sparkyard(session, "push")
+
+
+@nox.session
+def push_jupyterhub(session: nox.Session) -> None:
+    """Push datascience-notebook, what it stands on, and the executors that it names."""
+    sparkyard(session, "push", "jupyterhub")
+
+
+@nox.session
+def push_executors(session: nox.Session) -> None:
+    """Push spark-executors."""
+    sparkyard(session, "push", "executors")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Release the family under the version named after --, all of it or nothing."""
+    sparkyard(session, "release")
+
+
+@nox.session
+def promote(session: nox.Session) -> None:
+    """Let a channel name a release: -- 1.4.0 stable."""
+    sparkyard(session, "promote")
+
+
+@nox.session
+def rollback(session: nox.Session) -> None:
+    """Return a channel to the release that it named before: -- stable."""
+    sparkyard(session, "rollback")
+
+
+@nox.session
+def verify(session: nox.Session) -> None:
+    """Check a release's signature, digests and SBOMs, byte by byte."""
+    sparkyard(session, "verify")
+
+
+@nox.session
+def diff(session: nox.Session) -> None:
+    """Say what changed between two releases: -- 1.3.0 1.4.0."""
+    sparkyard(session, "diff")
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write what each image is made of, as SPDX and CycloneDX, and the share of files covered."""
+    sparkyard(session, "sbom")
+
+
+@nox.session
+def keys(session: nox.Session) -> None:
+    """Make the pair of keys that signs releases and verifies them."""
+    sparkyard(session, "keys")
+
+
+@nox.session
+def reproduce(session: nox.Session) -> None:
+    """Build the family twice without cache, and compare the images bit by bit."""
+    sparkyard(session, "reproduce")
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Kill releases at random points, and check that no reader ever sees a torn one."""
+    sparkyard(session, "chaos")
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check the code, the scripts, the Dockerfiles and the generated files."""
     sparkyard(session, "lint")

@@ -20,14 +20,26 @@ from sparkyard.names import nearest
 COMMANDS = {
     "bench": "measure builds and images, as ratios in one run",
     "build": "build images and what they stand on",
+    "chaos": "kill releases at random points, and look for a torn one",
     "clean": "remove what Sparkyard has made on this machine",
     "dependencies": "lock and export Python packages, resolve and lock jars",
+    "diff": "say what changed between two releases",
     "engine": "check the container engine; install and start a missing one",
+    "keys": "make the keys that sign and verify releases",
     "lint": "check the code, the Dockerfiles and the generated files",
     "parity": "compare the driver's image and the executors'",
     "pins": "pin the base images by digest",
     "plan": "say which images would be rebuilt, and because of what",
+    "promote": "let a channel name a release",
+    "push": "push images that passed their tests",
+    "registry": "start the registry of this machine",
+    "release": "release the family under a version, all of it or nothing",
+    "reproduce": "build twice without cache, and compare bit by bit",
+    "rollback": "return a channel to the release that it named before",
+    "sbom": "write what the images are made of, as SPDX and CycloneDX",
+    "tags": "print the tags of the built images",
     "tests": "test the images, and the family end to end",
+    "verify": "check a release's signature, digests and SBOMs",
 }
 
 

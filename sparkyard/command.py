@@ -15,7 +15,7 @@ from sparkyard.errors import CommandFailedError
 # What stands before the host in a URL, and values of names that speak of secrets.
 _URL_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)")
 _NAMED_SECRET = re.compile(
-    r"(?i)([a-z0-9_.-]*(?:password|passwd|token|secret|api[_.-]?key)[a-z0-9_.-]*[=:]\s*)[^\s'\"]+"
+    r"(?i)((?:password|passwd|token|secret|api[_.-]?key)[a-z0-9_.-]{0,64}[=:]\s*)[^\s'\"]+"
 )
 
 

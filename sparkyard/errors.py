@@ -171,5 +171,101 @@ class CommandFailedError(SparkyardError):
     exit_code = 50
 
 
+class GitError(SparkyardError):
+    """The checkout's git cannot answer what a release must know, or is not in the right state."""
+
+    exit_code = 60
+
+
+class DirtyTreeError(SparkyardError):
+    """The checkout has changes that no commit holds."""
+
+    exit_code = 61
+
+
+class VersionError(SparkyardError):
+    """A version is not semantic, or not above the last one released."""
+
+    exit_code = 62
+
+
+class EvidenceMissingError(SparkyardError):
+    """There is no evidence that an image's digest passed its tests and the parity gate."""
+
+    exit_code = 63
+
+
+class ReferenceFormatError(SparkyardError):
+    """A registry, repository or tag has a name that no registry takes."""
+
+    exit_code = 64
+
+
+class SigningKeyError(SparkyardError):
+    """The key that signs or verifies releases is missing, unreadable or of the wrong kind."""
+
+    exit_code = 65
+
+
+class RegistryUnreachableError(SparkyardError):
+    """A registry could not be asked: what it holds is not known."""
+
+    exit_code = 70
+
+
+class RegistryAbsentError(SparkyardError):
+    """A registry was asked, and says that it does not hold this."""
+
+    exit_code = 71
+
+
+class RegistryCredentialsError(SparkyardError):
+    """A registry refuses the credentials, or wants some and there are none."""
+
+    exit_code = 72
+
+
+class RegistryRefusedError(SparkyardError):
+    """A registry answered, but would not do what it was asked: read-only, full, over a quota."""
+
+    exit_code = 73
+
+
+class ImmutableTagError(SparkyardError):
+    """A tag that never moves is taken by another digest."""
+
+    exit_code = 74
+
+
+class TagMovedError(SparkyardError):
+    """Somebody else moved a tag while it was being published."""
+
+    exit_code = 75
+
+
+class ReleaseInProgressError(SparkyardError):
+    """Somebody else is publishing to the same place."""
+
+    exit_code = 76
+
+
+class VerificationError(SparkyardError):
+    """A release is not what its signature vouches for."""
+
+    exit_code = 77
+
+
+class NotReproducibleError(SparkyardError):
+    """Two builds of the same inputs gave different images."""
+
+    exit_code = 78
+
+
+class ReleaseHistoryError(SparkyardError):
+    """A channel cannot be moved as asked: its history does not lead there."""
+
+    exit_code = 79
+
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, the shell's own convention."""

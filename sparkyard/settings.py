@@ -42,6 +42,13 @@ class Settings:
         base_registry: registry, and a path in it where needed, from which Debian is pulled.
         registry: registry host that images are named for, e.g. registry.example.com:5000.
         namespace: path under the registry; images.toml's own when not set.
+        local_registry_port: port on loopback of the registry that serves where none is named.
+        compression: how layers are compressed, "zstd" or "gzip".
+        signing_key: PEM file with the private key that signs releases; see signing_key.py.
+        verification_key: PEM file with the public key that releases are verified with.
+        apt_snapshot: URL under which snapshots of Debian's archive stand, asked for locked
+            packages that the mirror no longer has.
+        apt_moved: "refuse" or "follow", where locked packages cannot be had any more.
     """
 
     ca_bundle: str = ""
@@ -54,10 +61,17 @@ class Settings:
     base_registry: str = "docker.io/library"
     registry: str = ""
     namespace: str = ""
+    local_registry_port: str = "5000"
+    compression: str = "zstd"
+    signing_key: str = ""
+    verification_key: str = ""
+    apt_snapshot: str = "https://snapshot.debian.org/archive"
+    apt_moved: str = "refuse"
 
 
 _URLS = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
-         "cran_mirror")  # fmt: skip
+         "cran_mirror", "apt_snapshot")  # fmt: skip
+_CHOICES = {"compression": ("zstd", "gzip"), "apt_moved": ("refuse", "follow")}
 _PLAIN_VARIABLES = {"registry": "REGISTRY", "ca_bundle": "SSL_CERT_FILE"}
 """Variables without our prefix that people already set, asked after the prefixed ones."""
 
@@ -119,6 +133,18 @@ def ca_bundle(settings: Settings) -> Path | None:
 
 
 def _check(settings: Settings) -> None:
+    for name, choices in _CHOICES.items():
+        if getattr(settings, name) not in choices:
+            raise SettingsError(
+                f'The setting {name} is "{getattr(settings, name)}".',
+                f"Set SPARKYARD_{name.upper()} to {' or '.join(choices)}.",
+            )
+    port = settings.local_registry_port
+    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise SettingsError(
+            f'The setting local_registry_port is "{port}", which is no port.',
+            "Set SPARKYARD_LOCAL_REGISTRY_PORT to a number from 1 to 65535.",
+        )
     for name in _URLS:
         value = getattr(settings, name)
         if value and not value.startswith(("http://", "https://")):

@@ -13,8 +13,15 @@ from sparkyard.settings import Settings
 
 URLS = (
     "apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
-    "cran_mirror",
+    "cran_mirror", "apt_snapshot",
 )  # fmt: skip
+VALUES = {
+    **dict.fromkeys(URLS, ("http://a", "http://b")),
+    "local_registry_port": ("5001", "5002"),
+    "compression": ("gzip", "zstd"),
+    "apt_moved": ("follow", "refuse"),
+}
+"""Two values of each setting that takes not just any text."""
 
 
 @pytest.fixture
@@ -25,13 +32,17 @@ def file(tmp_path: Path) -> Path:
 def test_by_default_nothing_is_set(file: Path) -> None:
     assert settings.load({}, file) == Settings()
     assert [field.name for field in fields(Settings) if getattr(Settings(), field.name)] == [
-        "base_registry"
+        "base_registry",
+        "local_registry_port",
+        "compression",
+        "apt_snapshot",
+        "apt_moved",
     ]
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
 def test_each_comes_from_its_variable_else_from_the_file(file: Path, name: str) -> None:
-    first, second = ("http://a", "http://b") if name in URLS else ("a", "b")
+    first, second = VALUES.get(name, ("a", "b"))
     file.write_text(f'{name} = "{first}"\n')
     assert getattr(settings.load({}, file), name) == first
     assert getattr(settings.load({f"SPARKYARD_{name.upper()}": second}, file), name) == second
@@ -66,6 +77,21 @@ def test_refuses_what_is_no_url(file: Path, name: str, value: str) -> None:
         settings.load({f"SPARKYARD_{name.upper()}": value}, file)
     assert name in refusal.value.what
     assert f"SPARKYARD_{name.upper()}" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("compression", "xz"),
+        ("apt_moved", "yes"),
+        *(("local_registry_port", port) for port in ("0", "65536", "-1", "5000/tcp", "\u0665")),
+    ],
+)
+def test_refuses_what_is_no_choice_and_no_port(file: Path, name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        settings.load({f"SPARKYARD_{name.upper()}": value}, file)
+    assert name in refusal.value.what
+    assert value in refusal.value.what
 
 
 def test_an_unknown_setting(file: Path) -> None:
