@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sparkyard import bake, console, engine, floor, layers, paths, plan
+from sparkyard import bake, console, dependencies, engine, floor, layers, paths, plan
 from sparkyard.command import run
 from sparkyard.layers import Layer
 
@@ -64,8 +64,8 @@ def measure() -> list[Measure]:
             file.write("# one more line\n")
         leaf = copy.timed("make", "jupyterhub")
         console.note("one pure-Python package bumped")
-        copy.bump()
-        bump = copy.build()
+        bump(copy.root)
+        bumped = copy.build()
         after = copy.layers()
     return [
         Measure("fetch and unpack, the floor", bare["all"], "s"),
@@ -73,7 +73,7 @@ def measure() -> list[Measure]:
         Measure("cold build over the floor", cold / bare["all"], "x", 1.5),
         Measure("make jupyterhub with nothing to do, median", statistics.median(idle), "s", 1),
         Measure("one-line leaf change", leaf, "s", 10),
-        Measure("one package bumped, both images", bump, "s"),
+        Measure("one package bumped, both images", bumped, "s"),
         *_sizes(before, after),
     ]
 
@@ -192,20 +192,27 @@ class _Copy:
         driver, executors = (f"{NAMESPACE}/{name}:{site.stack.name}" for name in names)
         return layers.compare(driver, executors, list_shared=True)
 
-    def bump(self) -> None:
-        """Lock the measured package at the release before the one that is locked."""
-        stack = plan.site().stack
-        directory = self.root / stack.dependencies.relative_to(paths.ROOT)
-        lock = (directory / "poetry.lock").read_text()
-        now = lock.split(f'name = "{BUMPED}"\nversion = "')[1].split('"')[0]
-        declaration = directory / "pyproject.toml"
-        declared = declaration.read_text()
-        declaration.write_text(declared.replace(f'{BUMPED} = "*"', f'{BUMPED} = "<{now}"'))
-        code = (
-            "from sparkyard import dependencies, plan; where = plan.site(); "
-            "dependencies.lock(where.stack.dependencies, where.settings)"
-        )
-        self.timed(sys.executable, "-c", code)
+
+def bump(root: Path) -> None:
+    """Lock the measured package, in a checkout, at the release before the one that is locked.
+
+    Raises:
+        SparkyardError: as `dependencies.lock`.
+    """
+    where = plan.site()
+    directory = root / where.stack.dependencies.relative_to(paths.ROOT)
+    lock = (directory / "poetry.lock").read_text()
+    now = lock.split(f'name = "{BUMPED}"\nversion = "')[1].split('"')[0]
+    declaration = directory / "pyproject.toml"
+    declared = declaration.read_text()
+    declaration.write_text(declared.replace(f'{BUMPED} = "*"', f'{BUMPED} = "<{now}"'))
+    dependencies.lock(directory, where.settings)
+
+
+def files_of_checkout() -> list[str]:
+    """Return the files of the checkout that are or will be in a commit."""
+    listed = run(["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=paths.ROOT)
+    return [file for file in listed.stdout.splitlines() if (paths.ROOT / file).is_file()]
 
 
 @contextmanager
@@ -213,13 +220,9 @@ def _copy_of_checkout() -> Iterator[_Copy]:
     paths.BUILD.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=paths.BUILD) as name:
         root = Path(name) / "checkout"
-        listed = run(
-            ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=paths.ROOT
-        )
-        for file in listed.stdout.splitlines():
-            if (paths.ROOT / file).is_file():
-                (root / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(paths.ROOT / file, root / file)
+        for file in files_of_checkout():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(paths.ROOT / file, root / file)
         (root / ".venv").symlink_to(paths.ROOT / ".venv")
         copy = _Copy(root, Path(name) / "cache")
         try:

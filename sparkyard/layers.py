@@ -105,6 +105,16 @@ def compressed_size_of(layers: Iterable[Layer]) -> int | None:
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
+def of_image(reference: str) -> tuple[Layer, ...]:
+    """Return the layers of an image of the engine, the lowest first.
+
+    Raises:
+        ImageMissingError: it is not there.
+    """
+    image = resolve(reference)
+    return _read(image, _content_store(image), set())
+
+
 def compare(driver: str, executors: str, *, list_shared: bool = False) -> LayerComparison:
     """Return the layers of two images of the engine.
 
@@ -168,6 +178,19 @@ def assign(history: Sequence[dict[str, Any]], diff_ids: Sequence[str]) -> tuple[
     return _nothing_known(diff_ids) if len(layers) != len(diff_ids) else tuple(layers)
 
 
+def content_store(digest: str) -> Path | None:
+    """Return the directory of blobs in which the engine keeps this one.
+
+    None where it does not have it, or where this user may not look.
+    """
+    root = run(["docker", "info", "--format", "{{.DockerRootDir}}"], check=False).stdout.strip()
+    for pattern in STORES:
+        store = Path(pattern.format(root=root or "/var/lib/docker"))
+        if _blob(store, digest) is not None:
+            return store
+    return None
+
+
 def _nothing_known(diff_ids: Sequence[str]) -> tuple[Layer, ...]:
     return tuple(Layer(diff_id, "", None, None) for diff_id in diff_ids)
 
@@ -215,12 +238,7 @@ def _read(image: ImageIdentity, store: Path | None, own: set[str]) -> tuple[Laye
 
 
 def _content_store(image: ImageIdentity) -> Path | None:
-    root = run(["docker", "info", "--format", "{{.DockerRootDir}}"], check=False).stdout.strip()
-    for pattern in STORES:
-        store = Path(pattern.format(root=root or "/var/lib/docker"))
-        if _blob(store, image.digest) is not None:
-            return store
-    return None
+    return content_store(image.digest)
 
 
 def _blob(store: Path, digest: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""`nox -s bench`: measure builds and images, and write bench/results/."""
+"""`nox -s bench`: measure builds, images and pushes, and write bench/results/."""
 
 from __future__ import annotations
 
@@ -6,21 +6,32 @@ import argparse
 import json
 from dataclasses import asdict
 
-from sparkyard import bench, console, engine, paths
+from sparkyard import bench, console, engine, paths, push_bench
+from sparkyard.errors import UnknownNameError
+from sparkyard.names import nearest
+
+PARTS = {"builds": bench.measure, "push": push_bench.measure}
 
 
 def main(argv: list[str]) -> int:
     """Measure, print the table, and write it down with the machine's facts."""
     parser = argparse.ArgumentParser(
         prog="nox -s bench --",
-        description="Measure builds and image sizes as ratios in one run. Takes some minutes, and "
-        "empties the engine's build cache for the cold build.",
+        description="Measure builds, image sizes and pushes as ratios in one run. Takes some "
+        "minutes; the builds empty the engine's build cache.",
+    )
+    parser.add_argument(
+        "part", nargs="*", help=f"only these of {', '.join(PARTS)}; pushes need the family built"
     )
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
+    for part in chosen.part:
+        if part not in PARTS:
+            raise UnknownNameError(f'There is no part "{part}" of the bench.', nearest(part, PARTS))
     engine.ensure()
     facts = bench.machine()
-    measures = bench.measure()
+    wanted = chosen.part or ["push", "builds"]  # while the family's layers are all there
+    measures = [measure for part in wanted for measure in PARTS[part]()]
     file = bench.write(measures, facts, paths.ROOT / "bench" / "results")
     if chosen.json:
         print(json.dumps({"machine": facts, "measures": [asdict(row) for row in measures]}))

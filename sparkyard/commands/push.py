@@ -1,0 +1,98 @@
+"""`nox -s push`, `push_jupyterhub`, `push_executors`: push images that passed their tests."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sparkyard import console, plan, pushing
+from sparkyard.pushing import Pushed
+
+_SHORT = 12
+"""Digits of a digest in the table; --json has them all."""
+
+
+def main(argv: list[str]) -> int:
+    """Push the images named, or all that are published.
+
+    Raises:
+        ImageMissingError: one is not built from what is checked out.
+        EvidenceMissingError: one did not pass its tests, or parity.
+        ImmutableTagError: a tag that never moves is taken.
+        SparkyardError: the registry could not be asked, or refuses.
+    """
+    parser = argparse.ArgumentParser(
+        prog="nox -s push --",
+        description="Push images that passed their tests, and let their tags name them.",
+    )
+    parser.add_argument(
+        "images", nargs="*", metavar="IMAGE", help="an image, or the session that builds it"
+    )
+    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be sent and tagged, and do nothing"
+    )
+    parser.add_argument(
+        "--allow-untested", action="store_true", help="push what no test vouches for"
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON document")
+    chosen = parser.parse_args(argv)
+    where = plan.site(chosen.stack)
+    for name in chosen.images:
+        where.family.find(name)
+    registry = pushing.place(where, start=False)
+    untested = _warn if chosen.allow_untested else None
+    images = pushing.collect(where, chosen.images, untested=untested)
+    if chosen.dry_run:
+        done = pushing.rehearse(registry, images)
+    else:
+        registry = pushing.place(where)
+        done = pushing.send(registry, images, console.note)
+    if chosen.json:
+        document = {"registry": registry.host, "images": [_as_json(each) for each in done]}
+        print(json.dumps(document, indent=2))
+        return 0
+    _show(registry.host, done, rehearsed=chosen.dry_run)
+    return 0
+
+
+def _warn(gap: str) -> None:
+    console.note(f"WARNING: pushing what is not proven: {gap}")
+
+
+def _show(host: str, done: Sequence[Pushed], *, rehearsed: bool) -> None:
+    # Without a table, which takes long to draw, where there is nothing to say of each.
+    if not any(each.set or each.sent.blobs or each.sent.mounted for each in done):
+        for each in done:
+            print(f"{host}/{each.repository}@{each.digest} is there, with its tags")
+        return
+    console.note("nothing is changed:" if rehearsed else f"at {host} now:")
+    would = "would be " if rehearsed else ""
+    console.table(
+        ("image", "digest", f"{would}sent", f"{would}mounted", "was there", f"{would}tagged"),
+        (
+            (
+                each.repository,
+                each.digest.removeprefix("sha256:")[:_SHORT],
+                console.size(each.sent.bytes),
+                console.size(each.sent.mounted_bytes),
+                console.size(each.sent.there_bytes),
+                "\n".join(each.set),
+            )
+            for each in done
+        ),
+    )
+
+
+def _as_json(each: Pushed) -> dict[str, object]:
+    return {
+        "image": each.image.name,
+        "repository": each.repository,
+        "digest": each.digest,
+        "immutable": list(each.tags.immutable),
+        "moving": list(each.tags.moving),
+        "set": list(each.set),
+        "sent": asdict(each.sent),
+    }
