@@ -12,15 +12,13 @@ import json
 import os
 import secrets
 import tempfile
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sparkyard import collector
 from sparkyard.command import mask, run
+from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import (
     CommandFailedError,
     EngineMissingError,
@@ -265,8 +263,10 @@ def parse(document: str) -> Facts:
     if not isinstance(data, dict) or data.get("schema") != collector.SCHEMA:
         told = data.get("schema") if isinstance(data, dict) else type(data).__name__
         raise _not_facts(f"schema {told!r} where {collector.SCHEMA} is known")
-    facts: Facts = _decode(Facts, data, "facts")
-    return facts
+    try:
+        return decode(Facts, data, "facts")
+    except NotOfThatTypeError as error:
+        raise _not_facts(str(error)) from error
 
 
 def serialize(facts: Facts) -> str:
@@ -399,36 +399,3 @@ def _not_facts(why: str) -> InspectionError:
     return InspectionError(
         f"This is no document of facts: {why}.", "Collect the facts again with this version."
     )
-
-
-def _decode(kind: Any, value: Any, where: str) -> Any:
-    """Return `value` (JSON) as `kind`: a dataclass, tuple, mapping, union or plain type."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (types.UnionType, typing.Union):
-        if value is None:
-            return None
-        return _decode(next(each for each in arguments if each is not types.NoneType), value, where)
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
-        hints = typing.get_type_hints(kind)
-        fields = {field.name: field for field in dataclasses.fields(kind)}
-        absent = [
-            name
-            for name, field in fields.items()
-            if name not in value and field.default is dataclasses.MISSING
-        ]
-        if absent:
-            raise _not_facts(f"{where} has no {', '.join(absent)}")
-        return kind(
-            **{
-                name: _decode(hints[name], value[name], f"{where}.{name}")
-                for name in fields
-                if name in value
-            }
-        )
-    if origin is tuple and isinstance(value, list):
-        return tuple(_decode(arguments[0], each, f"{where}[]") for each in value)
-    if origin is Mapping and isinstance(value, dict):
-        return {key: _decode(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
-    if kind in (str, int) and isinstance(value, kind) and not isinstance(value, bool):
-        return value
-    raise _not_facts(f"{where} is {type(value).__name__}")

@@ -15,7 +15,7 @@ ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "role", "parent", "takes", "contexts")
+_KEYS = ("summary", "session", "role", "parent", "takes", "tags", "contexts")
 _ROLES = ("", "driver", "executor")
 
 
@@ -27,6 +27,7 @@ class Image:
         session: the session that builds it; empty for a part of other images.
         role: "driver" or "executor" for the pair that must agree, else empty.
         takes: the shared layers that it takes in.
+        tags: the taggers that it adds to its ancestors'; see tags.py.
         contexts: directories of the checkout that its Dockerfile reads, by the name used there.
     """
 
@@ -36,6 +37,7 @@ class Image:
     session: str = ""
     role: str = ""
     takes: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -83,6 +85,10 @@ class Family:
     def takes(self, name: str) -> tuple[str, ...]:
         """Return the shared layers in the image, its ancestors' first."""
         return tuple(taken for image in self.chain(name) for taken in image.takes)
+
+    def tags(self, name: str) -> tuple[str, ...]:
+        """Return the taggers of the image, its ancestors' first, each once."""
+        return tuple(dict.fromkeys(tag for image in self.chain(name) for tag in image.tags))
 
     def with_role(self, role: str) -> Image:
         """Return the image that has that role in the pair."""
@@ -139,6 +145,7 @@ def _image(name: str, entry: object, file: Path) -> Image:
         session=str(entry.get("session", "")),
         role=role,
         takes=toml_file.texts(entry, "takes", where),
+        tags=toml_file.texts(entry, "tags", where),
         contexts=contexts,
     )
 

@@ -12,6 +12,7 @@ import pytest
 from sparkyard import engine, plan
 from sparkyard.commands.tests import left_over
 from sparkyard.plan import Site
+from tests.results import Counting
 from tests.support import Lab
 
 ENGINE_TESTS = ("images", "e2e")
@@ -25,12 +26,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sparkyard")
     group.addoption("--stack", default="", help="a stack of conf/stacks")
     group.addoption("--image", default="", help="only this image's tests")
+    group.addoption("--results", default="", help="a file for the outcomes, counted by group")
     group.addoption("--keep", action="store_true", help="leave the containers for looking into")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_LAB] = Lab(secrets.token_hex(4), keep=bool(config.getoption("keep")))
     config.stash[_USED] = False
+    if file := config.getoption("results"):
+        config.pluginmanager.register(Counting(Path(file)))
     # As after Ctrl-C: fixtures end, and take their containers away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A background job of a shell has it ignored, and so would everything that tests interrupt.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from sparkyard import console, engine, paths, plan, stack
+from sparkyard import console, engine, evidence, paths, plan, stack
 
 
 def main(argv: list[str]) -> int:
@@ -20,7 +20,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--cache",
         action="store_true",
-        help="also the engine's whole build cache, the base image and the collected facts",
+        help="also the engine's whole build cache, the base image and the collected facts; the "
+        "evidence of tests, which nobody makes again from it, stays",
     )
     chosen = parser.parse_args(argv)
     images = _images(plan.site())
@@ -33,7 +34,9 @@ def main(argv: list[str]) -> int:
     if chosen.cache:
         ended = engine.client("buildx", "prune", "--all", "--force")
         console.note((ended.stdout.strip().splitlines() or ["the build cache was empty"])[-1])
-        shutil.rmtree(paths.cache(), ignore_errors=True)
+        for place in paths.cache().glob("*"):
+            if place.name != evidence.DIRECTORY:
+                shutil.rmtree(place) if place.is_dir() else place.unlink()
     return 0
 
 

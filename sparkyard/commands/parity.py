@@ -7,6 +7,7 @@ import dataclasses
 import json
 import re
 import sys
+import time
 from collections.abc import Iterable
 
 from rich import box
@@ -14,10 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sparkyard import facts, layers, parity, plan
+from sparkyard import console as told
+from sparkyard import evidence, facts, git, images, layers, parity, plan
 from sparkyard.errors import ParityError
+from sparkyard.evidence import Evidence
+from sparkyard.facts import ImageIdentity
 from sparkyard.parity import Report, Row, Verdict
 from sparkyard.parity_rules import EXECUTORS, MUST
+from sparkyard.record import ParityRow
 
 PIPED_WIDTH = 200
 """Columns when no terminal says how wide it is: room for a row on one line, mostly."""
@@ -44,17 +49,23 @@ def main(argv: list[str]) -> int:
     """
     options = _parse(argv)
     driver, executors = options.driver, options.executor
+    own = driver is None and executors is None
     if driver is None or executors is None:
         # Only here: two named images from elsewhere need no family of ours.
         here = plan.site(options.stack)
         driver = driver or here.name(here.family.with_role("driver").name)
         executors = executors or here.name(here.family.with_role("executor").name)
+    began = time.monotonic()
+    pair = (facts.resolve(driver), facts.resolve(executors))
     shared = layers.compare(driver, executors)
     report = parity.compare(facts.collect(driver), facts.collect(executors), shared)
+    seconds = time.monotonic() - began
     if options.json:
         print(json.dumps(as_json(driver, executors, report, shared), indent=2))
     else:
         show(driver, executors, report, shared, options.failures)
+    if pair == (facts.resolve(driver), facts.resolve(executors)):  # else a tag moved meanwhile
+        _record(pair, report, seconds, own=own)
     if report.holds:
         return 0
     raise failure(driver, executors, report)
@@ -70,6 +81,55 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true", help="print the report for machines")
     parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
     return parser.parse_args(argv)
+
+
+def _record(
+    pair: tuple[ImageIdentity, ImageIdentity], report: Report, seconds: float, *, own: bool
+) -> None:
+    """Keep what was found of the family's own driver and executors; others are none of it.
+
+    Two images that were named and disagree say nothing about either: only a failure of the
+    family's `own` pair, as it is built, counts against it.
+    """
+    names = [image.labels.get(f"{plan.LABEL}.image", "") for image in pair]
+    if not all(names) or not (own or report.holds):
+        return
+    family = images.load()
+    if names != [family.with_role(role).name for role in ("driver", "executor")]:
+        return
+    for each in evidence_of(names, [image.digest for image in pair], report, seconds):
+        evidence.record(each)
+    told.note(f"recorded the part parity of {' and '.join(names)}")
+
+
+def evidence_of(
+    names: list[str], digests: list[str], report: Report, seconds: float
+) -> tuple[Evidence, Evidence]:
+    """Return what a report proves of a driver's image and of an executors'."""
+    checkout = git.known()
+    rows = tuple(
+        ParityRow(
+            row.name, row.driver, row.executors, row.verdict.value, row.policy is MUST, row.why
+        )
+        for row in report.rows
+    )
+    driver = Evidence(
+        digest=digests[0],
+        image=names[0],
+        part="parity",
+        passed=len(report.rows) - len(report.failures),
+        failed=len(report.failures),
+        skipped=0,
+        seconds=round(seconds, 1),
+        at=evidence.now(),
+        revision=checkout.revision if checkout else "",
+        dirty=checkout.dirty if checkout else False,
+        failures=tuple(row.name for row in report.failures),
+        beside={names[1]: digests[1]},
+        parity=rows,
+    )
+    beside = {names[0]: digests[0]}
+    return driver, dataclasses.replace(driver, digest=digests[1], image=names[1], beside=beside)
 
 
 def failure(driver: str, executors: str, report: Report) -> ParityError:

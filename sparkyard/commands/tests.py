@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from sparkyard import console, paths, plan
+from sparkyard import console, engine, evidence, git, paths, plan, test_results
 from sparkyard.build import build
 from sparkyard.command import run
 from sparkyard.errors import TestsFailedError, UnknownNameError
@@ -22,6 +25,9 @@ LABEL = "io.sparkyard.test"
 
 KINDS = ("container", "network", "volume", "image")
 """What a run makes, in the order in which it can be removed."""
+
+HARMLESS = ("-v", "-vv", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail")
+"""Options of pytest that do not choose among tests: a run with these may be recorded."""
 
 _FAILED, _INTERRUPTED, _NOTHING_RUN = 1, 2, 5
 """Exit codes of pytest, after its `pytest.ExitCode`."""
@@ -46,7 +52,14 @@ def main(argv: list[str]) -> int:
             console.note(f"built what the tests need in {built.seconds:.0f} s")
     pytest = [sys.executable, "-m", "pytest", *_options(chosen, where)]
     pytest += [str(paths.ROOT / "tests" / part) for part in parts]
-    _finish(subprocess.call([*pytest, *rest], cwd=paths.ROOT))
+    before = _digests(where) if set(parts) != {"unit"} else {}
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / "results.json"
+        exit_code = subprocess.call([*pytest, "--results", str(file), *rest], cwd=paths.ROOT)
+        results = test_results.read(file)
+        if before and not _restricted(chosen.k, rest, os.environ.get("PYTEST_ADDOPTS", "")):
+            _record(where, results, before)
+    _finish(exit_code, results.broken if results else ())
     return 0
 
 
@@ -102,7 +115,45 @@ def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
     return options
 
 
-def _finish(exit_code: int) -> None:
+def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:
+    """Tell whether options may have left tests out, so that the run speaks for no image."""
+    options = [*rest, *added.split()]
+    return bool(expression) or any(option.split("=")[0] not in HARMLESS for option in options)
+
+
+def _digests(where: Site) -> dict[str, str]:
+    """Return the digest of each published image that is built."""
+    names = {where.name(image.name): image.name for image in where.family.published}
+    found = engine.inspect(names)
+    return {name: str(found[tag]["Id"]) for tag, name in names.items() if tag in found}
+
+
+def _record(where: Site, results: test_results.Results | None, before: Mapping[str, str]) -> None:
+    """Keep what the run proved of the images, or say why it proved nothing."""
+    if results is None:
+        return
+    if _digests(where) != before:
+        console.note("nothing was recorded: images were built anew while their tests ran")
+        return
+    found = test_results.evidence_of(results, where.family, before, git.known(), evidence.now())
+    if not found:
+        console.note("nothing was recorded: of no image did all the tests of a part run")
+    for each in found:
+        evidence.record(each)
+    by_part: dict[str, list[str]] = {}
+    for each in found:
+        mark = "" if each.good else f" ({each.failed} failed)"
+        by_part.setdefault(each.part, []).append(f"{each.image}{mark}")
+    for part, names in by_part.items():
+        console.note(f"recorded the part {part} of {', '.join(names)}")
+
+
+def _finish(exit_code: int, broken: Sequence[str] = ()) -> None:
+    if broken:  # pytest gives it the exit code of an interruption
+        raise TestsFailedError(
+            f"Tests could not be collected from {', '.join(broken)}.",
+            "pytest's lines above say why; mend that file.",
+        )
     if exit_code == _INTERRUPTED:
         raise KeyboardInterrupt
     if exit_code == _NOTHING_RUN:

@@ -24,8 +24,8 @@ def entry(name: str, parent: str, more: str = "") -> str:
 FAMILY = (
     HEAD
     + entry("leaf", "middle", 'session = "leaf_it"\nrole = "driver"\ntakes = ["c"]')
-    + entry("middle", "base", 'session = "mid"\ntakes = ["a", "b"]')
-    + entry("base", "debian", 'contexts = { common = "images/common" }')
+    + entry("middle", "base", 'session = "mid"\ntakes = ["a", "b"]\ntags = ["y", "x"]')
+    + entry("base", "debian", 'tags = ["x"]\ncontexts = { common = "images/common" }')
     + entry("side", "base", 'session = "sides"\nrole = "executor"\ntakes = ["a"]')
 )
 
@@ -55,6 +55,12 @@ def test_chains_and_what_they_take(tmp_path: Path) -> None:
     assert [image.name for image in family.chain("leaf")] == ["base", "middle", "leaf"]
     assert family.takes("leaf") == ("a", "b", "c")
     assert family.takes("base") == ()
+
+
+def test_taggers_are_inherited_each_once(tmp_path: Path) -> None:
+    family = load(tmp_path, FAMILY)
+    assert family.tags("leaf") == family.tags("middle") == ("x", "y")
+    assert family.tags("side") == family.tags("base") == ("x",)
 
 
 def test_finds_by_name_and_by_session(tmp_path: Path) -> None:
@@ -118,6 +124,7 @@ def test_a_parent_that_does_not_exist(tmp_path: Path) -> None:
         ('role = "drivr"', UnknownNameError, "drivr"),
         ("takes = [1]", MalformedFileError, "takes"),
         ('takes = "a"', MalformedFileError, "takes"),
+        ("tags = [1]", MalformedFileError, "tags"),
         ('contexts = "a"', MalformedFileError, "contexts"),
         ("contexts = { a = 1 }", MalformedFileError, "contexts"),
     ],

@@ -397,6 +397,7 @@ def images(monkeypatch: pytest.MonkeyPatch) -> dict[str, Facts]:
     known = {"good": GOOD, "other": java(runtime="21")}
     shared = LayerComparison((BASE, VENV), (BASE, JVM))
     monkeypatch.setattr(facts, "collect", known.__getitem__)
+    monkeypatch.setattr(facts, "resolve", lambda name: facts.ImageIdentity(name, "", "", (), {}))
     monkeypatch.setattr(layers, "compare", lambda *_: shared)
     return known
 

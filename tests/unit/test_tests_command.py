@@ -34,6 +34,25 @@ def test_options_after_a_second_dash_are_pytests() -> None:
     assert rest == ["-x", "--lf"]
 
 
+@pytest.mark.parametrize(
+    ("expression", "rest", "added", "restricted"),
+    [
+        ("", [], "", False),
+        ("", ["-v", "--tb=short", "--durations=5"], "-q --color=yes", False),
+        ("name", [], "", True),
+        ("", ["--lf"], "", True),
+        ("", ["-m", "engine"], "", True),
+        ("", ["--ignore=tests/e2e"], "", True),
+        ("", ["tests/e2e/test_tags.py"], "", True),
+        ("", [], "-k name", True),
+    ],
+)
+def test_a_run_with_options_that_choose_is_not_recorded(
+    expression: str, rest: list[str], added: str, restricted: bool
+) -> None:
+    assert command._restricted(expression, rest, added) is restricted
+
+
 @pytest.mark.parametrize("exit_code", [1, 3, 4, 5])
 def test_failures_have_the_exit_code_of_failed_tests(exit_code: int) -> None:
     with pytest.raises(errors.TestsFailedError) as failure:
@@ -44,6 +63,11 @@ def test_failures_have_the_exit_code_of_failed_tests(exit_code: int) -> None:
 def test_an_interruption_stays_one() -> None:
     with pytest.raises(KeyboardInterrupt):
         command._finish(2)
+
+
+def test_a_file_that_cannot_be_collected_is_no_interruption() -> None:
+    with pytest.raises(errors.TestsFailedError, match=r"test_x\.py"):
+        command._finish(2, ["test_x.py"])
 
 
 def test_success_is_quiet() -> None:

@@ -1,0 +1,76 @@
+"""`nox -s diff`: what changed between two releases?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from sparkyard import diff, plan, record_io, versions
+from sparkyard.errors import UnknownNameError, VersionError
+from sparkyard.names import nearest
+from sparkyard.record import Record
+
+
+def main(argv: list[str]) -> int:
+    """Print what changed, as tables or for machines; return 0 whether something did or not.
+
+    Raises:
+        UnknownNameError: neither release has the image that was asked for.
+        SparkyardError: a release cannot be had, or is none.
+    """
+    chosen = _parse(argv)
+    before, after = (_record(named, chosen.stack) for named in (chosen.before, chosen.after))
+    found = diff.changes(before, after)
+    if chosen.image:
+        names = [image.name for image in found.images]
+        if chosen.image not in names:
+            raise UnknownNameError(
+                f'Neither {found.before} nor {found.after} has an image "{chosen.image}".',
+                nearest(chosen.image, names),
+            )
+        found = found.only(chosen.image)
+    if chosen.json:
+        print(json.dumps(found.as_document(), indent=2))
+        return 0
+    # Tables are slow to import, and the JSON does without.
+    from sparkyard import diff_report  # noqa: PLC0415
+
+    if chosen.markdown:
+        print(diff_report.markdown(found), end="")
+    else:
+        diff_report.show(found)
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="nox -s diff --",
+        description="Say what changed between two releases: packages, layers, sizes, parity.",
+        epilog="A release is its version, or a file release.json.",
+    )
+    parser.add_argument("before", metavar="BEFORE", help="the earlier release")
+    parser.add_argument("after", metavar="AFTER", help="the later release")
+    parser.add_argument("--image", default="", help="only what concerns this image")
+    parser.add_argument(
+        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
+    )
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--json", action="store_true", help="print a JSON document")
+    how.add_argument("--markdown", action="store_true", help="print Markdown")
+    return parser.parse_args(argv)
+
+
+def _record(named: str, stack: str) -> Record:
+    if not versions.is_version(named) and Path(named).is_file():
+        return record_io.read(Path(named))
+    try:
+        version = str(versions.parse(named))
+    except VersionError as error:
+        raise VersionError(
+            f"{error.what[:-1]}, and no file of that name is there.",
+            f"{error.remedy} Or name a file release.json.",
+        ) from error
+    from sparkyard import releases  # noqa: PLC0415 - files need no registry
+
+    return releases.load(plan.site(stack), version)

@@ -1,0 +1,107 @@
+"""`nox -s tags`: which tags do the built images bear, and what was each computed from?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from sparkyard import console, evidence, plan, tags, versions
+from sparkyard.plan import INPUTS_LABEL
+from sparkyard.tags import Tagged
+
+_LABELS = ("org.opencontainers.image.", f"{plan.LABEL}.")
+
+
+def main(argv: list[str]) -> int:
+    """Print the tags, the labels and the evidence of each built image; nothing is tagged.
+
+    Raises:
+        InspectionError: a fact that a tag needs is not known.
+        UnknownNameError: there is no image of that name.
+        VersionError: the version is none.
+    """
+    parser = argparse.ArgumentParser(
+        prog="nox -s tags --", description="Print the tags of the built images."
+    )
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="images (default: all)")
+    parser.add_argument("--version", default="", help="as if they were released under it")
+    parser.add_argument(
+        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
+    )
+    parser.add_argument("--json", action="store_true", help="print a JSON document")
+    chosen = parser.parse_args(argv)
+    if chosen.version:
+        versions.parse(chosen.version)  # before all that takes longer
+    where = plan.site(chosen.stack)
+    wanted = {where.family.find(name).name for name in chosen.images}
+    found = tags.of_site(where, tuple(wanted), chosen.version)
+    built = {each.image.name for each in found}
+    absent = {
+        image.name: f"nox -s {image.session}"
+        for image in where.family.published
+        if image.name not in built and (not wanted or image.name in wanted)
+    }
+    if chosen.json:
+        images = [as_json(each) for each in found]
+        print(json.dumps({"images": images, "not_built": absent}, indent=2))
+        return 0
+    for each in found:
+        _show(each)
+    for name, command in absent.items():
+        console.note(f"{name} is not built: {command}")
+    return 0
+
+
+def as_json(each: Tagged) -> dict[str, object]:
+    """Return all that is printed of one image, ready for `json.dumps`."""
+    return {
+        "image": each.image.name,
+        "reference": each.identity.reference,
+        "digest": each.identity.digest,
+        "current": each.current,
+        "tags": [{"tag": tag, "kind": kind, "from": source} for tag, kind, source in _rows(each)],
+        "labels": labels(each),
+        "evidence": {
+            known.part: {"good": known.good, **_counts(known), "at": known.at}
+            for known in evidence.of(each.identity.digest)
+        },
+    }
+
+
+def labels(each: Tagged) -> dict[str, str]:
+    """Return an image's labels without the long list of its inputs, which the plan shows."""
+    return {
+        name: value
+        for name, value in sorted(each.identity.labels.items())
+        if name.startswith(_LABELS) and name != INPUTS_LABEL
+    }
+
+
+def _rows(each: Tagged) -> list[tuple[str, str, str]]:
+    kinds = (("immutable", each.tags.immutable), ("moving", each.tags.moving))
+    return [(tag, kind, each.tags.sources[tag]) for kind, some in kinds for tag in some]
+
+
+def _show(each: Tagged) -> None:
+    print(f"{each.identity.reference}\n{each.identity.digest}")
+    if not each.current:
+        print("The checkout would build another image now: this one bears no commit and no branch.")
+    console.table(("tag", "kind", "computed from"), _rows(each))
+    print()
+    console.table(("label", "value"), labels(each).items())
+    print()
+    known = {one.part: one for one in evidence.of(each.identity.digest)}
+    rows = []
+    for part in evidence.needed(each.image):
+        one = known.get(part)
+        if one is None:
+            rows.append((part, "not proven", "", evidence.COMMANDS[part]))
+            continue
+        counts = ", ".join(f"{count} {name}" for name, count in _counts(one).items())
+        rows.append((part, "proven" if one.good else "failed", counts, one.at))
+    console.table(("evidence", "", "", ""), rows)
+    print()
+
+
+def _counts(known: evidence.Evidence) -> dict[str, int]:
+    return {"passed": known.passed, "failed": known.failed, "skipped": known.skipped}

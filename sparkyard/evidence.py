@@ -1,0 +1,227 @@
+"""What was proven about an image? Small records by digest, of which the last outcome counts.
+
+`nox -s tests` and `nox -s parity` write them; a push asks for them. Which parts an image needs
+stands in `needed`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sparkyard import console, images, paths
+from sparkyard.decode import NotOfThatTypeError, decode
+from sparkyard.errors import EvidenceMissingError
+from sparkyard.images import Family, Image
+from sparkyard.record import ParityRow, RecordedTests
+
+SCHEMA = 1
+DIRECTORY = "evidence"
+"""Its name in the cache."""
+
+PARTS = ("images", "e2e", "parity")
+"""What can be proven: the image's own tests, those of the family at work, the parity gate."""
+
+COMMANDS = {
+    "images": "nox -s tests -- --only images",
+    "e2e": "nox -s tests -- --only e2e",
+    "parity": "nox -s parity",
+}
+"""What proves each part."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The last outcome of one part for one digest.
+
+    Attributes:
+        part: one of `PARTS`.
+        passed, failed, skipped: tests, or rows of the parity report.
+        seconds: that they took.
+        at: when they ended, RFC 3339 in UTC.
+        revision: the commit of the checkout whose tests ran; empty where there was none.
+        dirty: whether that checkout had changes besides.
+        failures: names of what failed.
+        beside: digests of the other images that took part, by name: what was proven is that
+            these work together.
+        parity: the rows of the report, for the part "parity".
+    """
+
+    digest: str
+    image: str
+    part: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    at: str
+    revision: str
+    dirty: bool
+    failures: tuple[str, ...] = ()
+    beside: Mapping[str, str] = field(default_factory=dict)
+    parity: tuple[ParityRow, ...] = ()
+    schema: int = SCHEMA
+
+    @property
+    def good(self) -> bool:
+        """Whether it speaks for the digest: something ran, and nothing failed."""
+        return self.passed > 0 and self.failed == 0
+
+    def recorded(self) -> RecordedTests:
+        """Return it as it stands in the record of a release."""
+        return RecordedTests(
+            self.part,
+            self.passed,
+            self.failed,
+            self.skipped,
+            self.seconds,
+            self.at,
+            self.revision + ("-dirty" if self.dirty else ""),
+        )
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A part that speaks for an image nowhere; `why` is a few words."""
+
+    image: str
+    digest: str
+    part: str
+    why: str
+
+
+def needed(image: Image) -> tuple[str, ...]:
+    """Return the parts that an image needs before it may be pushed.
+
+    Parity is a matter of the pair alone. What an image inherits from its parent is tested in the
+    image itself, so a parent's evidence adds nothing to it.
+    """
+    return PARTS if image.role else tuple(part for part in PARTS if part != "parity")
+
+
+def record(evidence: Evidence) -> None:
+    """Keep an outcome, in place of the earlier one of the same digest and part.
+
+    Raises:
+        OSError: it cannot be written; the earlier one still stands then.
+    """
+    file = _file(evidence.digest, evidence.part)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as written:
+            json.dump(dataclasses.asdict(evidence), written, indent=1, sort_keys=True)
+            written.write("\n")
+            written.flush()
+            os.fsync(written.fileno())
+        os.replace(beside, file)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def of(digest: str) -> tuple[Evidence, ...]:
+    """Return what is known of a digest, in the order of `PARTS`.
+
+    A record that cannot be read is as none; a note tells of it.
+    """
+    found = []
+    for part in PARTS:
+        file = _file(digest, part)
+        try:
+            text = file.read_text(encoding="utf-8")
+            evidence = decode(Evidence, json.loads(text), "evidence")
+            if (evidence.schema, evidence.digest, evidence.part) != (SCHEMA, digest, part):
+                raise NotOfThatTypeError("it is of something else, or of another version")
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError) as error:
+            console.note(f"{file} is damaged and counts for nothing: {error}")
+            continue
+        found.append(evidence)
+    return tuple(found)
+
+
+def gaps(found: Mapping[str, str], family: Family) -> tuple[Gap, ...]:
+    """Return what is not proven of some images.
+
+    Args:
+        found: the digest of each image, by name. Where a part speaks for several images at work
+            together, those that are named here must be the ones that worked.
+        family: says which parts each needs.
+    """
+    missing: list[Gap] = []
+    for name, digest in found.items():
+        known = {evidence.part: evidence for evidence in of(digest)}
+        reasons = {part: _why_not(known.get(part), found) for part in needed(family[name])}
+        missing += [Gap(name, digest, part, why) for part, why in reasons.items() if why]
+    return tuple(missing)
+
+
+def require(found: Mapping[str, str], family: Family | None = None) -> None:
+    """Check that all is proven of some images that they need.
+
+    Args:
+        found: as for `gaps`.
+        family: the one that images.toml describes when not given.
+
+    Raises:
+        EvidenceMissingError: it is not; names the images, the parts, and what proves them.
+    """
+    if missing := gaps(found, family or images.load()):
+        raise _refused(missing)
+
+
+def now() -> str:
+    """Return the time as evidence writes it, RFC 3339 in UTC."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def short(digest: str) -> str:
+    """Return the first 12 digits of a digest, as engines show it."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _file(digest: str, part: str) -> Path:
+    return paths.cache() / DIRECTORY / digest.removeprefix("sha256:") / f"{part}.json"
+
+
+def _why_not(evidence: Evidence | None, found: Mapping[str, str]) -> str:
+    if evidence is None:
+        return "not run"
+    if evidence.failed:
+        return f"{evidence.failed} failed"
+    if not evidence.good:
+        return "nothing ran"
+    others = [
+        f"{name} {short(digest)}"
+        for name, digest in evidence.beside.items()
+        if found.get(name, digest) != digest
+    ]
+    return f"run beside {', '.join(others)}" if others else ""
+
+
+def _refused(missing: Iterable[Gap]) -> EvidenceMissingError:
+    by_image: dict[tuple[str, str], list[str]] = {}
+    parts = set()
+    for gap in missing:
+        by_image.setdefault((gap.image, gap.digest), []).append(f"{gap.part} ({gap.why})")
+        parts.add(gap.part)
+    named = "; ".join(
+        f"{image} {short(digest)}: {', '.join(why)}" for (image, digest), why in by_image.items()
+    )
+    if {"images", "e2e"} <= parts:
+        commands = ["nox -s tests"] + ([COMMANDS["parity"]] if "parity" in parts else [])
+    else:
+        commands = [COMMANDS[part] for part in PARTS if part in parts]
+    return EvidenceMissingError(
+        f"Not proven of these digests: {named}.",
+        f"Run {' and '.join(f'`{command}`' for command in commands)}, then the same command again. "
+        "Evidence is kept on the machine where the tests ran.",
+    )

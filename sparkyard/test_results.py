@@ -1,0 +1,129 @@
+"""Which evidence is a run of tests? Its results in, what may be recorded of each image out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkyard.decode import decode
+from sparkyard.evidence import Evidence
+from sparkyard.git import Checkout
+from sparkyard.images import Family
+
+PAIR = "pair"
+"""Stands for an image's name in the group of image tests that look at driver and executors."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Counts of one group of tests; `collected` says how many there should be."""
+
+    collected: int
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+    failures: tuple[str, ...] = ()
+
+    def __add__(self, other: Group) -> Group:
+        return Group(
+            self.collected + other.collected,
+            self.passed + other.passed,
+            self.failed + other.failed,
+            self.skipped + other.skipped,
+            self.seconds + other.seconds,
+            self.failures + other.failures,
+        )
+
+    @property
+    def tells(self) -> bool:
+        """Whether something can be said: a test failed, or all that there are came to an end."""
+        return bool(self.failed) or 0 < self.collected == self.passed + self.skipped
+
+
+@dataclass(frozen=True)
+class Results:
+    """A run of pytest.
+
+    Attributes:
+        groups: "e2e", "unit", and for each image "images/NAME"; "images/pair" is of the pair, and
+            "shared/NAME" of that image and all that stand on it.
+        deselected: tests that were left out by choice.
+        broken: files whose tests could not be collected.
+    """
+
+    groups: Mapping[str, Group]
+    deselected: int
+    broken: tuple[str, ...]
+
+    def as_document(self) -> dict[str, object]:
+        """Return it ready for `json.dumps`."""
+        return dataclasses.asdict(self)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every test of the parts that ran was there to be run."""
+        return not self.deselected and not self.broken
+
+
+def read(file: Path) -> Results | None:
+    """Return what a run wrote; None where it came to no end, or was killed while it wrote."""
+    try:
+        return decode(Results, json.loads(file.read_text(encoding="utf-8")), "results")
+    except (OSError, ValueError):
+        return None
+
+
+def evidence_of(
+    results: Results,
+    family: Family,
+    digests: Mapping[str, str],
+    checkout: Checkout | None,
+    at: str,
+) -> tuple[Evidence, ...]:
+    """Return the evidence that a run gives.
+
+    Args:
+        results: of a run that was not restricted by options.
+        family: says which images make the pair.
+        digests: of the images under test, by name.
+        checkout: the one whose tests ran.
+        at: when they ended, RFC 3339 in UTC.
+    """
+    if not results.whole:
+        return ()
+    found = []
+    pair = results.groups.get(f"images/{PAIR}")
+    whole_family = results.groups.get("e2e")
+    for name, digest in digests.items():
+        own = results.groups.get(f"images/{name}")
+        for above in family.chain(name):
+            if own and (shared := results.groups.get(f"shared/{above.name}")):
+                own += shared
+        if family[name].role:
+            # Tests of both belong to each: without them not all of the image's tests have run.
+            own = own + pair if own and pair else None
+        for part, group in (("images", own), ("e2e", whole_family)):
+            if not group or not group.tells:
+                continue
+            others = {n: d for n, d in digests.items() if n != name}
+            found.append(
+                Evidence(
+                    digest=digest,
+                    image=name,
+                    part=part,
+                    passed=group.passed,
+                    failed=group.failed,
+                    skipped=group.skipped,
+                    seconds=round(group.seconds, 1),
+                    at=at,
+                    revision=checkout.revision if checkout else "",
+                    dirty=checkout.dirty if checkout else False,
+                    failures=group.failures,
+                    beside=others if part == "e2e" else {},
+                )
+            )
+    return tuple(found)

@@ -1,0 +1,71 @@
+"""Do the tags of the built images say what the programs in them say of themselves?"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from sparkyard import oci
+from sparkyard.commands import tags as command
+from sparkyard.plan import Site
+from tests.support import Lab, must
+
+ASK = """
+python -V
+java -version 2>&1 | head -n 1
+ls $SPARK_HOME/jars | grep -E '^(spark-core|hadoop-client-api|scala-library)'
+command -v R >/dev/null && R --version | head -n 1 || true
+python -c 'import jupyterhub._version as hub; print(hub.__version__)' 2>/dev/null || true
+"""
+
+
+def said(text: str, pattern: str) -> str:
+    found = re.search(pattern, text, re.M)
+    return found.group(1) if found else ""
+
+
+def test_tags_are_what_the_programs_say(
+    lab: Lab, site: Site, reference: Callable[[str], str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(["--json", "--stack", site.stack.name, "--version", "1.4.0-rc.1"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["not_built"] == {}
+    images = {image["image"]: image for image in printed["images"]}
+    assert images.keys() == {image.name for image in site.family.published}
+    for name, image in images.items():
+        text = must(lab.once(reference(name), "sh", "-c", ASK))
+        spark = said(text, r"^spark-core_[^-]*-(.*)\.jar$")
+        hadoop = said(text, r"^hadoop-client-api-(.*)\.jar$")
+        scala = said(text, r"^scala-library-(\d+\.\d+)")
+        python = said(text, r"^Python (\d+\.\d+)")
+        java = said(text, r'version "(?:1\.)?(\d+)')
+        kinds = {tag["tag"]: tag["kind"] for tag in image["tags"]}
+        moving = {tag for tag, kind in kinds.items() if kind == "moving"}
+        assert f"{spark}-hadoop{hadoop}-scala{scala}-py{python}-java{java}" in moving
+        assert {f"spark-{spark}", f"python-{python}", f"java-{java}", site.stack.name} <= moving
+        r = said(text, r"^R version (\S+)")
+        assert {tag for tag in moving if tag.startswith("r-")} == ({f"r-{r}"} if r else set())
+        hub = said(text, r"^(\d+\.\d+\.\d+)$")
+        assert {tag for tag in moving if tag.startswith("jupyterhub-")} == (
+            {f"jupyterhub-{hub}"} if hub else set()
+        )
+        fingerprint = image["labels"]["io.sparkyard.fingerprint"]
+        assert kinds[f"{site.stack.name}-{fingerprint}"] == kinds["1.4.0-rc.1"] == "immutable"
+        for tag in kinds:
+            assert oci.check_tag(tag)
+            assert "None" not in tag
+
+
+def test_the_table_names_kind_source_labels_and_evidence(
+    site: Site, executor_image: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = site.family.with_role("executor").session
+    assert command.main([name, "--stack", site.stack.name]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(executor_image)
+    for word in ("immutable", "moving", "computed from", "org.opencontainers.image", "parity"):
+        assert word in printed
+    assert "io.sparkyard.inputs" not in printed
