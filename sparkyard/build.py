@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import os
-import pty
 import shutil
-import subprocess
 import sys
-import termios
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import bake, base_image, engine, paths, plan
+from sparkyard import bake, base_image, build_progress, console, engine, paths, plan, timeline
 from sparkyard.build_failure import explain
-from sparkyard.command import mask, run
+from sparkyard.command import run
 from sparkyard.errors import BuildFailedError, BusyError, EngineMissingError
 from sparkyard.plan import Plan, Site
+from sparkyard.record import RecordedBuild
 from sparkyard.settings import ca_bundle
 from sparkyard.targets import UV
 
@@ -63,73 +61,32 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
             planned = plan.make(where, wanted, base)
             if no_cache:
                 planned = planned.all_anew()
+        made = None
         if planned.rebuilds:  # once the base is known, there may be nothing left to do
             _place_uv()
+            if where.settings.apt_moved == "follow":
+                console.note("SPARKYARD_APT_MOVED=follow: these images are not to be released.")
             bake.write_mirrors(where.settings)
             file = bake.write(bake.definition(planned, where, base))
             with _no_new_names(step.reference for step in planned.rebuilds):
-                _bake(file, no_cache=no_cache)
+                made = _bake(file, no_cache=no_cache)
             _tag(planned)
+        if made:
+            found = engine.inspect(step.reference for step in planned.rebuilds)
+            timeline.keep(made, (image["Id"] for image in found.values()))
     return Built(planned, time.monotonic() - started)
 
 
-def _bake(file: Path, *, no_cache: bool) -> None:
+def _bake(file: Path, *, no_cache: bool) -> RecordedBuild:
+    """Build what a definition says, and return which step of it ran when."""
     argv = ["docker", "buildx", "bake", "--file", str(file)]
     argv += ["--no-cache"] if no_cache else []
     # Else the engine also exports each layer, which is built for others alone, as a nameless image.
     os.environ["BUILDX_NO_DEFAULT_LOAD"] = "1"
-    terminal = sys.stderr.isatty() and not os.environ.get("CI")
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open("wb") as log:
-        if terminal:
-            exit_code = _with_terminal([*argv, "--progress=tty"], log.write)
-        else:
-            exit_code = _plain([*argv, "--progress=plain"], log.write)
-    if exit_code != 0:
+    ended = build_progress.run(argv, LOG, terminal=sys.stderr.isatty() and not os.environ.get("CI"))
+    if ended.exit_code != 0:
         raise explain(LOG.read_text(errors="replace"))
-
-
-def _plain(argv: list[str], keep: Callable[[bytes], object]) -> int:
-    with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout  # noqa: S101 - Popen was given a pipe
-        try:
-            for said in process.stdout:
-                line = mask(said.decode(errors="replace")).encode()
-                keep(line)
-                sys.stderr.buffer.write(line)
-                sys.stderr.flush()
-        except KeyboardInterrupt:
-            process.wait()  # the same Ctrl-C reached buildx, which cancels its steps
-            raise
-    return process.returncode
-
-
-def _with_terminal(argv: list[str], keep: Callable[[bytes], object]) -> int:
-    """Run with the terminal that BuildKit's moving display needs, keeping a copy of its text."""
-    sized = interrupted = False
-
-    def read(descriptor: int) -> bytes:
-        nonlocal sized
-        if not sized:
-            termios.tcsetwinsize(descriptor, termios.tcgetwinsize(sys.stderr.fileno()))
-            sized = True
-        data = os.read(descriptor, 65536)
-        keep(data)
-        return data
-
-    def typed(descriptor: int) -> bytes:
-        # Ctrl-C is a key like others meanwhile: the terminal's signal goes to buildx alone.
-        nonlocal interrupted
-        data = os.read(descriptor, 1024)
-        interrupted = interrupted or b"\x03" in data
-        return data
-
-    exit_code = os.waitstatus_to_exitcode(pty.spawn(argv, read, typed))
-    if exit_code != 0 and interrupted:
-        raise KeyboardInterrupt
-    return exit_code
+    return ended.build
 
 
 def _tag(planned: Plan) -> None:

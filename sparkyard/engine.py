@@ -21,8 +21,8 @@ from sparkyard.errors import (
 
 OLDEST = (25, 0)
 """Oldest Docker Engine whose containerd image store builds with buildx bake and named contexts."""
-OLDEST_BUILDX = (0, 12)
-"""Oldest buildx whose bake takes secrets, named contexts and labels from a JSON definition."""
+OLDEST_BUILDX = (0, 13)
+"""Oldest buildx that tells of a build's steps as JSON (--progress=rawjson)."""
 
 _INSTALL = (
     "Install Docker Engine 25 or newer with the buildx plugin: on Debian or Ubuntu run the same "

@@ -10,9 +10,12 @@ from sparkyard.build_failure import explain
 
 LOGS = Path(__file__).parent / "build_logs"
 CASES = {
+    "debian-architecture": (13, "the lock is for amd64, and this build is for arm64"),
     "debian-login-page": (34, "is not signed"),
+    "debian-moved": (34, "tini 0.19.0-3+b8, procps 2:4.0.4-9 (the index has tini 0.19.0-4)"),
     "debian-no-package": (30, "Unable to locate package no-such-package-here"),
     "debian-not-found": (34, "does not have a Release file"),
+    "debian-other": (14, "is not the tini 0.19.0-3+b8 of the lock"),
     "debian-refused": (32, "Unable to connect to 172.17.0.1:9"),
     "disk-full-in-layer": (31, "its own log says more"),
     "disk-full-in-step": (31, "No space left on device"),

@@ -58,7 +58,7 @@ def test_refuses_a_client_without_buildx() -> None:
     "line",
     [
         BUILDX,
-        "github.com/docker/buildx v0.12.0 abc",
+        "github.com/docker/buildx v0.13.0 abc",
         "github.com/docker/buildx v0.29.1-desktop.1 a",
         "github.com/docker/buildx v1.0.0 a",
     ],
@@ -67,7 +67,7 @@ def test_accepts_a_buildx(line: str) -> None:
     engine.check(INFORMATION, line)
 
 
-@pytest.mark.parametrize("line", ["github.com/docker/buildx v0.11.2 9872040", "buildx", "v0.5.1"])
+@pytest.mark.parametrize("line", ["github.com/docker/buildx v0.12.1 9872040", "buildx", "v0.5.1"])
 def test_refuses_an_old_buildx(line: str) -> None:
     with pytest.raises(EngineTooOldError, match="buildx"):
         engine.check(INFORMATION, line)

@@ -1,0 +1,53 @@
+"""When did which step of an image's build run? Kept by the image's digest on this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from sparkyard import paths
+from sparkyard.decode import NotOfThatTypeError, decode
+from sparkyard.record import RecordedBuild
+
+
+def keep(build: RecordedBuild, digests: Iterable[str]) -> None:
+    """Keep a build's times for the images that it made; a full disk only costs these times.
+
+    Args:
+        build: its steps.
+        digests: of the images, as the engine names them (sha256:...).
+    """
+    text = json.dumps(dataclasses.asdict(build), indent=1) + "\n"
+    for digest in digests:
+        with contextlib.suppress(OSError):
+            _write_whole(_path(digest), text)
+
+
+def of(digest: str) -> RecordedBuild | None:
+    """Return the build that made an image; None where it was made elsewhere, or not timed."""
+    try:
+        document = json.loads(_path(digest).read_text(encoding="utf-8"))
+        return decode(RecordedBuild, document, "timeline")
+    except (OSError, ValueError, NotOfThatTypeError):
+        return None
+
+
+def _path(digest: str) -> Path:
+    return paths.cache() / "timelines" / f"{digest.rpartition(':')[2]}.json"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise
