@@ -1,0 +1,228 @@
+"""A release so small that it can be read: two images of two tiny layers each, one of them shared.
+
+All of it is made here, so that a test can change any byte of it on its way.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sparkyard import oci, record, sbom_cyclonedx, sbom_spdx, signature
+from sparkyard.oci import Content
+from sparkyard.record import Packages, Record, RecordedImage, RecordedLayer, RecordedSbom
+from sparkyard.sbom_components import Component, Coverage, Subject
+from sparkyard.signing_key import SigningKey
+
+VERSION = "1.4.0"
+NAMES = ("spark-executors", "pyspark-notebook")
+KIND = "application/vnd.sparkyard.release.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+TIME = "2025-03-01T12:00:00Z"
+TYPES = {
+    "release.json": "application/json",
+    "release.md": "text/markdown",
+    "release.html": "text/html",
+}
+
+
+def digest(what: str) -> str:
+    """Return a digest that stands for something."""
+    return oci.digest_of(what.encode())
+
+
+def image(**parts: Any) -> RecordedImage:
+    """Return an image's record with these parts."""
+    made = RecordedImage(
+        name="spark-executors",
+        summary="what executors run in",
+        parent="base",
+        role="executor",
+        repository="registry.example.com/sparkyard/spark-executors",
+        digest=digest("manifest"),
+        index=digest("index"),
+        fingerprint="0123456789ab",
+        immutable=(),
+        moving=(),
+        compressed=0,
+        unpacked=0,
+        layers=(),
+        packages=Packages({"tini": "0.19.0"}, {}, {}, {}),
+        tests=(),
+        sbom=None,
+    )
+    return replace(made, **parts)
+
+
+def make_record(*images: RecordedImage, **parts: Any) -> Record:
+    """Return a record of these images."""
+    made = Record(
+        schema=record.SCHEMA,
+        version=VERSION,
+        stack="spark-3.5",
+        revision="0" * 40,
+        branch="main",
+        source="https://example.com/sparkyard.git",
+        created=TIME,
+        released=TIME,
+        previous="",
+        untested=(),
+        images=images,
+        parity=(),
+        build=None,
+    )
+    return replace(made, **parts)
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image with all that belongs to it, ready for a registry."""
+
+    recorded: RecordedImage
+    index: Content
+    manifest: Content
+    config: Content
+    layers: tuple[Content, ...]
+
+    @property
+    def path(self) -> str:
+        """Its repository's path."""
+        return self.recorded.repository.partition("/")[2]
+
+
+def make_image(name: str, place: str, *, fingerprint: str = "0123456789ab") -> Image:
+    """Return a tiny image, named for a repository under `place`."""
+    archives = {"base": b"base" * 5000, "Spark": name.encode() * 3000}
+    layers = [Content(LAYER, gzip.compress(data, mtime=0)) for data in archives.values()]
+    config = Content(
+        oci.CONFIG,
+        oci.canonical(
+            {
+                "architecture": "amd64",
+                "os": "linux",
+                "config": {"Labels": {"io.sparkyard.fingerprint": fingerprint}},
+                "rootfs": {
+                    "type": "layers",
+                    "diff_ids": [oci.digest_of(data) for data in archives.values()],
+                },
+            }
+        ),
+    )
+    manifest = Content(
+        oci.MANIFEST,
+        oci.canonical(
+            {
+                "schemaVersion": 2,
+                "mediaType": oci.MANIFEST,
+                "config": config.descriptor.as_json(),
+                "layers": [layer.descriptor.as_json() for layer in layers],
+            }
+        ),
+    )
+    index = oci.index(manifest.descriptor, {"org.opencontainers.image.version": VERSION})
+    recorded = image(
+        name=name,
+        repository=f"{place}/{name}",
+        digest=manifest.digest,
+        index=index.digest,
+        layers=tuple(
+            RecordedLayer(
+                layer.digest, oci.digest_of(data), len(layer.data), len(data), "COPY", holds
+            )
+            for layer, (holds, data) in zip(layers, archives.items(), strict=True)
+        ),
+        compressed=sum(len(layer.data) for layer in layers),
+        unpacked=sum(len(data) for data in archives.values()),
+    )
+    return Image(recorded, index, manifest, config, tuple(layers))
+
+
+@dataclass(frozen=True)
+class SmallRelease:
+    """A signed release, as `ReleaseFiles` of sparkyard/releases.py is."""
+
+    images: tuple[Image, ...]
+    record: Record
+    files: Mapping[str, bytes]
+    key: SigningKey
+
+    @property
+    def contents(self) -> dict[str, Content]:
+        """The files with their media types."""
+        other = "application/octet-stream"
+        return {name: Content(TYPES.get(name, other), data) for name, data in self.files.items()}
+
+    @property
+    def manifest(self) -> Content:
+        """The artifact's manifest."""
+        return oci.artifact(KIND, self.contents, {})
+
+    def with_file(self, name: str, data: bytes | None) -> SmallRelease:
+        """Return it with another file, or without one, and with the old signature."""
+        files = {each: kept for each, kept in self.files.items() if each != name}
+        return replace(self, files=files if data is None else {**files, name: data})
+
+
+def sboms(name: str, image_digest: str) -> dict[str, bytes]:
+    """Return the two documents of an image that has one package, by file name."""
+    component = Component("debian", "deb-tini", "tini", "0.19.0", "pkg:deb/debian/tini@0.19.0")
+    written = {
+        kind: module.write(
+            Subject(name, image_digest, f"pkg:oci/{name}@{image_digest.replace(':', '%3A')}"),
+            [component],
+            Coverage(1, 1, 1, 1, ()),
+            created=datetime.fromisoformat(TIME),
+            identity=str(uuid.uuid5(uuid.NAMESPACE_URL, image_digest)),
+            tool="sparkyard-1",
+        )
+        for kind, module in (("spdx", sbom_spdx), ("cdx", sbom_cyclonedx))
+    }
+    return {f"{name}.{kind}.json": data for kind, data in written.items()}
+
+
+def make(
+    place: str, key: SigningKey, documents: Mapping[str, bytes] | None = None, **parts: Any
+) -> SmallRelease:
+    """Return a signed release of two images.
+
+    Args:
+        place: registry and namespace.
+        key: signs it.
+        documents: SBOMs by file name in place of the right ones.
+        parts: of the record, in place of the usual ones.
+    """
+    images = tuple(make_image(name, place) for name in NAMES)
+    bills: dict[str, bytes] = {}
+    recorded = []
+    for each in images:
+        own = sboms(each.recorded.name, each.manifest.digest)
+        own |= {name: data for name, data in (documents or {}).items() if name in own}
+        spdx, cyclonedx = (oci.digest_of(data) for data in own.values())
+        bills |= own
+        recorded.append(replace(each.recorded, sbom=RecordedSbom(spdx, cyclonedx, 1, 1, 1)))
+    made = make_record(*recorded, **parts)
+    files = {
+        "release.json": as_json(made),
+        "release.md": b"# Release 1.4.0\n",
+        "release.html": b"<!doctype html><title>Release 1.4.0</title>\n",
+        **bills,
+    }
+    return sign(SmallRelease(images, made, files, key))
+
+
+def as_json(made: Record) -> bytes:
+    """Return a record as its file."""
+    return json.dumps(made.as_document(), indent=1, sort_keys=True).encode()
+
+
+def sign(release: SmallRelease, **parts: Any) -> SmallRelease:
+    """Return it signed anew; `parts` stand in the statement in place of the usual ones."""
+    unsigned = release.with_file(signature.FILE, None)
+    stated = signature.statement(release.record.version, unsigned.contents, release.record.images)
+    envelope = signature.sign({**stated, **parts}, release.key)
+    return unsigned.with_file(signature.FILE, envelope)
