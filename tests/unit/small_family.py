@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from sparkyard import dependencies, images, paths
+from sparkyard import apt_lock, dependencies, images, paths
+from sparkyard.apt_lock import LockedDeb
 from sparkyard.base_image import BaseImage
 from sparkyard.images import Family
 from sparkyard.jar_lock import render_lock
@@ -75,7 +77,16 @@ groups = ["two"]
 [groups.extra]
 dependencies = [{ artifact = "org.example:it:1.0" }]
 """,
+    "package-dependencies/s/apt/base.txt": "tini\n",
 }
+DATES = {"debian": datetime(2026, 1, 2, tzinfo=UTC), "base": datetime(2026, 1, 3, tzinfo=UTC)}
+"""When the lists of Debian packages were locked."""
+
+
+def deb(name: str, version: str = "1.0-1", suite: str = "trixie") -> LockedDeb:
+    """Return a locked package."""
+    path = f"pool/main/{name[0]}/{name}/{name}_{version}_amd64.deb"
+    return LockedDeb(name, version, "amd64", suite, 1000, "a" * 64, path)
 
 
 def make(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -92,6 +103,8 @@ def make(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (directory / "jars").mkdir()
     group = declared(directory)[0]
     (directory / "jars/extra.lock").write_text(render_lock(group.name, group.digest, []))
+    for name, date in DATES.items():
+        apt_lock.write(STACK, name, [deb("libc6"), deb("tini")], date)
     seal(directory)
     return directory
 

@@ -1,0 +1,35 @@
+"""`nox -s promote`: let a channel name a release, without building anything."""
+
+from __future__ import annotations
+
+import argparse
+
+from sparkyard import channel, console, plan, releases, releasing, versions
+from sparkyard.releasing import Desk
+
+
+def main(argv: list[str]) -> int:
+    """Move a channel; the release and its record stay as they are.
+
+    Raises:
+        RegistryAbsentError: there is no such release, or an image of it is gone.
+        ReleaseInProgressError: somebody else is publishing.
+    """
+    parser = argparse.ArgumentParser(
+        prog="nox -s promote --",
+        description="Let a channel name a release. Nothing is built or pushed: the channel's entry "
+        "among the releases moves first, then its tag on each image.",
+    )
+    parser.add_argument("version", help="a released version")
+    parser.add_argument("channel", help="a word of your own: stable, staging")
+    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    parser.add_argument(
+        "--take-over", action="store_true", help="take over from a command that died"
+    )
+    chosen = parser.parse_args(argv)
+    version = str(versions.parse(chosen.version))
+    name = channel.check_name(chosen.channel)
+    place = releases.place(plan.site(chosen.stack), start=True)
+    moved = releasing.promote(Desk(place, console.note, chosen.take_over), version, name)
+    print(f"{name}: {moved.before or 'nothing'} -> {moved.after}")
+    return 0

@@ -1,0 +1,174 @@
+"""`nox -s release`: release the family under a version, all of it or nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sparkyard import (
+    console,
+    evidence,
+    git,
+    paths,
+    plan,
+    release,
+    releases,
+    releasing,
+    signing_key,
+    versions,
+)
+from sparkyard.errors import GitError
+from sparkyard.git import Checkout
+from sparkyard.plan import Site
+from sparkyard.record import Record
+from sparkyard.release import Candidate, Request
+from sparkyard.releases import Place, ReleaseFiles
+from sparkyard.releasing import Desk, Ready
+
+DIRECTORY = paths.BUILD / "releases"
+"""Where the files of each release are put for looking at them."""
+
+
+def main(argv: list[str]) -> int:
+    """Release what is built and proven; go on with a release that was interrupted.
+
+    Raises:
+        SparkyardError: what stands in the way; nothing was released then, unless it says so.
+    """
+    chosen = _parse(argv)
+    version = str(versions.parse(chosen.version))
+    site = plan.site(chosen.stack)
+    checkout = git.checkout()
+    git.require_branch(checkout)
+    git.require_clean(checkout)
+    place = releases.place(site, start=True)
+    place.registry.ping()
+    desk = Desk(place, console.note, chosen.take_over)
+    found = release.candidates(site)
+    if place.has(version):
+        done = releasing.go_on(desk, version, {each.image.name: each.digest for each in found})
+    else:
+        _check(place, version, checkout)
+        _prove(site, found, allow_untested=chosen.allow_untested)
+        if chosen.dry_run:
+            return _dry_run(place, version, found)
+        done = _begin(Request(site, place, version, checkout), found, desk)
+    record = done.record
+    made = git.tag(version, record.revision, f"Release {version}\n\n{_digests(record)}\n")
+    console.note(f"git tag {version} {'made' if made else 'was there'} at {record.revision[:12]}")
+    if chosen.push:
+        git.push_tag(version)
+    _show(place, record, _export(version, done.files), as_json=chosen.json)
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="nox -s release --",
+        description="Release the family: push all images by digest, read them back, write the "
+        "release's record, then move the tags and tag the commit. An interrupted release goes on "
+        "with the same command; until the record is written there is no release.",
+    )
+    parser.add_argument("version", help="the version, after semver.org: 1.4.0, 1.5.0-rc.1")
+    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    parser.add_argument("--push", action="store_true", help="push the git tag to origin, too")
+    parser.add_argument(
+        "--allow-untested", action="store_true",
+        help="release images that nothing was proven of; the record says so for good",
+    )  # fmt: skip
+    parser.add_argument(
+        "--take-over", action="store_true",
+        help="take over from another command that publishes here and died",
+    )  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true", help="check everything, send nothing")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    return parser.parse_args(argv)
+
+
+def _check(place: Place, version: str, checkout: Checkout) -> None:
+    """Check that the version is the next one, here and in the registry.
+
+    A git tag of that version at this commit is no hindrance: the same commit may be released to
+    several registries.
+
+    Raises:
+        VersionError: it is not above the last.
+        GitError: its git tag names another commit.
+    """
+    there = git.tagged(version)
+    if there and there != checkout.revision:
+        raise GitError(
+            f"The git tag {version} names {there[:12]}, and HEAD is {checkout.revision[:12]}.",
+            "Check out the commit that is tagged, or take the next version.",
+        )
+    versions.check_above(version, (*place.versions(), *(t for t in git.tags() if t != version)))
+
+
+def _prove(site: Site, found: Sequence[Candidate], *, allow_untested: bool) -> None:
+    release.check_locked(found)
+    if not allow_untested:
+        evidence.require({each.image.name: each.digest for each in found}, site.family)
+    elif missing := release.unproven(site, found):
+        console.note("=" * 72)
+        console.note(f"UNTESTED: nothing vouches for {', '.join(missing)}.")
+        console.note("The record of this release will say so, for good (--allow-untested).")
+        console.note("=" * 72)
+
+
+def _begin(asked: Request, found: Sequence[Candidate], desk: Desk) -> ReleaseFiles:
+    key = signing_key.ensure(asked.site.settings)
+    assembled = release.assemble(asked, found, desk.tell)
+    files = release.signed(assembled, key)
+    ready = Ready(assembled.record, files, assembled.uploads)
+    return releasing.publish(desk, ready, lambda: _check(desk.place, asked.version, asked.checkout))
+
+
+def _dry_run(place: Place, version: str, found: Sequence[Candidate]) -> int:
+    for each in found:
+        print(f"would push {place.repository(each.image.name)}@{each.digest}")
+    print(f"would write {place.host}/{place.releases}:{version}, then move the tags")
+    return 0
+
+
+def _export(version: str, files: Mapping[str, bytes]) -> Path:
+    directory = DIRECTORY / version
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (directory / Path(name).name).write_bytes(data)
+    return directory
+
+
+def _digests(record: Record) -> str:
+    return "\n".join(f"{image.repository}@{image.index}" for image in record.images)
+
+
+def _show(place: Place, record: Record, directory: Path, *, as_json: bool) -> None:
+    if as_json:
+        document = {
+            "version": record.version,
+            "revision": record.revision,
+            "record": f"{place.host}/{place.releases}:{record.version}",
+            "untested": list(record.untested),
+            "images": {
+                image.name: {
+                    "reference": f"{image.repository}:{record.version}",
+                    "digest": image.digest,
+                    "index": image.index,
+                }
+                for image in record.images
+            },
+        }
+        print(json.dumps(document, indent=2))
+        return
+    console.table(
+        ("image", "digest", "size"),
+        (
+            (f"{image.repository}:{record.version}", image.index, console.size(image.compressed))
+            for image in record.images
+        ),
+    )
+    shown = directory.relative_to(paths.ROOT)
+    print(f"\nreleased {record.version}: {place.host}/{place.releases}:{record.version}")
+    print(f"to look at it: {shown / releases.PAGE}; to check it: nox -s verify -- {record.version}")

@@ -1,0 +1,36 @@
+"""`nox -s rollback`: return a channel to the release that it named before."""
+
+from __future__ import annotations
+
+import argparse
+
+from sparkyard import channel, console, plan, releases, releasing
+from sparkyard.releasing import Desk
+
+
+def main(argv: list[str]) -> int:
+    """Move a channel one step back; the releases and their records stay as they are.
+
+    Raises:
+        ReleaseHistoryError: the channel never named another release.
+        ReleaseInProgressError: somebody else is publishing.
+    """
+    parser = argparse.ArgumentParser(
+        prog="nox -s rollback --",
+        description="Return a channel to the release that it named before. A rollback that was "
+        "interrupted is completed by the same command, and goes no further back.",
+    )
+    parser.add_argument("channel", help="the channel: stable, latest")
+    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    parser.add_argument(
+        "--take-over", action="store_true", help="take over from a command that died"
+    )
+    chosen = parser.parse_args(argv)
+    name = channel.check_name(chosen.channel)
+    place = releases.place(plan.site(chosen.stack), start=True)
+    moved = releasing.rollback(Desk(place, console.note, chosen.take_over), name)
+    if moved.completed:
+        print(f"{name}: completed the interrupted rollback to {moved.after}")
+    else:
+        print(f"{name}: {moved.before} -> {moved.after}")
+    return 0

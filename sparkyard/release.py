@@ -1,0 +1,287 @@
+"""What is in a release? The built images, looked into, and what was proven of them, as a record."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from sparkyard import (
+    blobs,
+    diff,
+    evidence,
+    facts,
+    layer_names,
+    layers,
+    oci,
+    plan,
+    record,
+    record_schema,
+    releases,
+    sbom,
+    signature,
+    tags,
+    timeline,
+)
+from sparkyard.errors import EvidenceMissingError, ImageMissingError
+from sparkyard.facts import Facts, ImageIdentity
+from sparkyard.git import Checkout
+from sparkyard.images import Image
+from sparkyard.oci import Content, Descriptor
+from sparkyard.plan import Site, Step
+from sparkyard.push import Upload
+from sparkyard.record import Packages, ParityRow, Record, RecordedImage, RecordedLayer, RecordedSbom
+from sparkyard.releases import Place
+from sparkyard.signing_key import SigningKey
+from sparkyard.tags import Origin
+
+Tell = Callable[[str], None]
+
+CREATED = "org.opencontainers.image.created"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A built image that is to be released."""
+
+    image: Image
+    step: Step
+    identity: ImageIdentity
+
+    @property
+    def digest(self) -> str:
+        """The digest of its manifest, under which its evidence is kept."""
+        return self.identity.digest
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be released, and where: `checkout` is the commit that the images are built of."""
+
+    site: Site
+    place: Place
+    version: str
+    checkout: Checkout
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """A release before it is published: its record, its files but the signature, its images."""
+
+    record: Record
+    files: Mapping[str, Content]
+    uploads: tuple[Upload, ...]
+
+
+def candidates(site: Site) -> tuple[Candidate, ...]:
+    """Return the family's published images as they are built.
+
+    Raises:
+        ImageMissingError: one is not built, or is older than its inputs.
+    """
+    planned = plan.make(site, ())
+    if planned.rebuilds:
+        named = "; ".join(f"{step.image} ({', '.join(step.because)})" for step in planned.rebuilds)
+        raise ImageMissingError(
+            f"Not all images are built from what is checked out: {named}.",
+            "Build and test them: nox -s tests && nox -s parity",
+        )
+    return tuple(
+        Candidate(site.family[step.image], step, facts.resolve(step.reference))
+        for step in planned.steps
+    )
+
+
+def unproven(site: Site, found: Sequence[Candidate]) -> tuple[str, ...]:
+    """Return the names of the images for whose digests evidence is missing."""
+    missing = evidence.gaps({each.image.name: each.digest for each in found}, site.family)
+    return tuple(dict.fromkeys(gap.image for gap in missing))
+
+
+def check_locked(found: Sequence[Candidate]) -> None:
+    """Check that the images hold what the locks say.
+
+    Raises:
+        EvidenceMissingError: one was built with newer Debian packages than the locked ones.
+    """
+    moved = [each.image.name for each in found if each.identity.labels.get(f"{plan.LABEL}.apt")]
+    if moved:
+        raise EvidenceMissingError(
+            f"{', '.join(moved)} hold newer Debian packages than the lock: nobody could build "
+            "them again.",
+            "Lock the packages (nox -s dependencies), commit, build and test, then release.",
+        )
+
+
+def assemble(asked: Request, found: Sequence[Candidate], tell: Tell) -> Assembled:
+    """Look into the images and return the release that they make.
+
+    Args:
+        asked: what is released; its place is asked for the release before.
+        found: the images.
+        tell: is told of progress.
+    """
+    checkout = asked.checkout
+    store = blobs.of_engine([each.step.reference for each in found])
+    images: list[RecordedImage] = []
+    uploads: list[Upload] = []
+    documents: dict[str, Content] = {}
+    for each in found:
+        tell(f"looking into {each.image.name}")
+        facts_of = facts.collect(each.step.reference)
+        index = oci.index(
+            _platformed(store.manifest(each.digest).descriptor, each.identity),
+            _annotations(asked, each),
+        )
+        bill = sbom.of_image(each.identity, each.identity.labels.get(CREATED, checkout.created))
+        sbom.check(bill.spdx, bill.cyclonedx, each.digest, packages(facts_of))
+        files = _sbom_files(each.image.name, bill)
+        documents |= files
+        recorded = _image(asked, each, facts_of, index)
+        images.append(replace(recorded, sbom=_recorded_sbom(bill, files)))
+        path = recorded.repository.partition("/")[2]
+        uploads.append(Upload(path, each.digest, store, index))
+    before = asked.place.versions()
+    written = Record(
+        schema=record.SCHEMA,
+        version=asked.version,
+        stack=asked.site.stack.name,
+        revision=checkout.revision,
+        branch=checkout.branch,
+        source=checkout.source,
+        created=checkout.created,
+        released=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        previous=before[-1] if before else "",
+        untested=unproven(asked.site, found),
+        images=tuple(images),
+        parity=_parity(found),
+        # A leaf that was built again has its own timeline; the longest made most of the family.
+        build=max(
+            filter(None, (timeline.of(each.digest) for each in found)),
+            key=lambda build: build.seconds,
+            default=None,
+        ),
+    )
+    files = written_files(written, asked.place.fetch(before[-1]).record if before else None)
+    return Assembled(written, {**files, **documents}, tuple(uploads))
+
+
+def written_files(of: Record, previous: Record | None) -> dict[str, Content]:
+    """Return the record in its three forms, by file name."""
+    # Templates and schemas are slow to import, and a push needs none.
+    from sparkyard import record_markdown, record_page  # noqa: PLC0415
+
+    document = of.as_document()
+    record_schema.check(document, "the new record")
+    changes = diff.changes(previous, of) if previous else None
+    text = json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return {
+        releases.RECORD: Content("application/json", text.encode()),
+        releases.MARKDOWN: Content(
+            "text/markdown", record_markdown.render(of, previous, changes).encode()
+        ),
+        releases.PAGE: Content("text/html", record_page.render(of, previous, changes).encode()),
+    }
+
+
+def signed(assembled: Assembled, key: SigningKey) -> dict[str, Content]:
+    """Return all files of the release, with the signature over them and over the images."""
+    stated = signature.statement(assembled.record.version, assembled.files, assembled.record.images)
+    envelope = Content(signature.MEDIA_TYPE, signature.sign(stated, key))
+    return {**assembled.files, releases.SIGNATURE: envelope}
+
+
+def _image(asked: Request, each: Candidate, inside: Facts, index: Content) -> RecordedImage:
+    site = asked.site
+    origin = Origin(site.stack.name, each.step.fingerprint, asked.checkout, asked.version)
+    named = tags.tags(each.image, site.family, inside, origin)
+    recorded = _layers(site, each)
+    return RecordedImage(
+        name=each.image.name,
+        summary=each.image.summary,
+        parent=each.image.parent,
+        role=each.image.role,
+        repository=str(asked.place.repository(each.image.name)),
+        digest=each.digest,
+        index=index.digest,
+        fingerprint=each.step.fingerprint,
+        immutable=named.immutable,
+        moving=named.moving,
+        compressed=sum(layer.compressed for layer in recorded),
+        unpacked=sum(layer.unpacked for layer in recorded),
+        layers=recorded,
+        packages=packages(inside),
+        tests=tuple(known.recorded() for known in evidence.of(each.digest) if known.good),
+        sbom=None,
+    )
+
+
+def packages(inside: Facts) -> Packages:
+    """Return what is in an image, by kind and name."""
+    driver = inside.interpreter("driver")
+    return Packages(
+        debian=dict(inside.dpkg or {}),
+        python={package.name: package.version for package in driver.packages} if driver else {},
+        jars=dict(diff.jar_versions(jar.name for jar in inside.jars or ())),
+        r=dict(inside.r or {}),
+    )
+
+
+def _layers(site: Site, each: Candidate) -> tuple[RecordedLayer, ...]:
+    found = layers.of_image(each.step.reference)
+    words = layer_names.of_image(site.family, each.image.name, len(found))
+    return tuple(
+        RecordedLayer(
+            digest=layer.digest or layer.diff_id,
+            diff_id=layer.diff_id,
+            compressed=layer.compressed or 0,
+            unpacked=layer.size or 0,
+            created_by=layer.created_by,
+            holds=word,
+        )
+        for layer, word in zip(found, words, strict=True)
+    )
+
+
+def _annotations(asked: Request, each: Candidate) -> dict[str, str]:
+    checkout = asked.checkout
+    prefix = "org.opencontainers.image."
+    carried = {
+        name: value for name, value in each.identity.labels.items() if name.startswith(prefix)
+    }
+    own = {
+        f"{prefix}version": asked.version,
+        f"{prefix}revision": checkout.revision,
+        CREATED: checkout.created,
+        f"{plan.LABEL}.stack": asked.site.stack.name,
+    }
+    source = {f"{prefix}source": checkout.source} if checkout.source else {}
+    return carried | own | source
+
+
+def _platformed(manifest: Descriptor, identity: ImageIdentity) -> Descriptor:
+    return replace(manifest, platform={"architecture": identity.architecture, "os": "linux"})
+
+
+def _sbom_files(image: str, bill: sbom.Sbom) -> dict[str, Content]:
+    return {
+        f"{image}.spdx.json": Content("application/spdx+json", bill.spdx),
+        f"{image}.cdx.json": Content("application/vnd.cyclonedx+json", bill.cyclonedx),
+    }
+
+
+def _recorded_sbom(bill: sbom.Sbom, files: Mapping[str, Content]) -> RecordedSbom:
+    spdx, cyclonedx = files.values()
+    return RecordedSbom(
+        spdx.digest, cyclonedx.digest, bill.packages, bill.coverage.files, bill.coverage.covered
+    )
+
+
+def _parity(found: Sequence[Candidate]) -> tuple[ParityRow, ...]:
+    """Return the rows of the parity report that vouches for the pair; none where it is missing."""
+    for each in found:
+        for known in evidence.of(each.digest) if each.image.role else ():
+            if known.part == "parity" and known.good:
+                return known.parity
+    return ()

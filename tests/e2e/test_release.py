@@ -1,0 +1,249 @@
+"""Does the way of a release hold, from the built family to a channel that is rolled back?
+
+In a checkout, a namespace and a registry of its own; the images are the real family's. Only the
+evidence is written here and not by a full run of the tests, which is what these are part of.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparkyard import bench, engine, paths
+from sparkyard.command import run
+from sparkyard.plan import Site
+from tests.e2e.bad_input import Yard, assert_clear
+from tests.e2e.release_registry import Served, serve
+from tests.support import Lab
+
+pytestmark = pytest.mark.engine
+
+PROVE = """
+from sparkyard import evidence, plan, release
+site = plan.site()
+found = release.candidates(site)
+for each in found:
+    for part in ("images", "e2e"):
+        evidence.record(evidence.Evidence(
+            digest=each.digest, image=each.image.name, part=part, passed=1, failed=0, skipped=0,
+            seconds=1.0, at="2026-01-01T00:00:00Z", revision="", dirty=False))
+"""
+"""What a full run of the tests leaves behind."""
+
+
+@dataclass
+class Family(Yard):
+    """A checkout of the real family, as a git repository with one commit."""
+
+    def git(self, *words: str) -> str:
+        named = ("-c", "user.name=Tester", "-c", "user.email=tester@example.com")
+        return run(["git", *named, *words], cwd=self.root).stdout.strip()
+
+    def commit(self, message: str) -> None:
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", message)
+
+    def must(self, *words: str) -> str:
+        ended = self.run(*words)
+        assert ended.exit_code == 0, ended.stderr[-4000:]
+        return ended.stdout
+
+    def prove(self) -> None:
+        ended = self.call([sys.executable, "-c", PROVE])
+        assert ended.exit_code == 0, ended.stderr[-4000:]
+        self.must("parity")
+
+
+@pytest.fixture(scope="module")
+def registry(lab: Lab, site: Site) -> Iterator[Served]:
+    with serve(lab, site, "release") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def family(
+    lab: Lab, registry: Served, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Family]:
+    """The family, built; nothing is proven or released yet."""
+    directory = tmp_path_factory.mktemp("release")
+    root = directory / "checkout"
+    for file in bench.files_of_checkout():
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(paths.ROOT / file, root / file)
+    (root / ".venv").symlink_to(paths.ROOT / ".venv")
+    cache = directory / "cache"
+    cache.mkdir()
+    for known in paths.cache().iterdir():
+        if known.name == "base" or known.name.startswith("base-of-"):
+            (cache / known.name).symlink_to(known)
+    made = Family(
+        root,
+        lab.name("release"),
+        {
+            "SPARKYARD_CACHE": str(cache),
+            "REGISTRY": registry.host,
+            "XDG_CONFIG_HOME": str(directory / "config"),
+        },
+    )
+    made.git("init", "--quiet", "--initial-branch=main")
+    made.git("config", "user.name", "Tester")
+    made.git("config", "user.email", "tester@example.com")
+    made.commit("The family")
+    try:
+        made.must("build")
+        yield made
+    finally:
+        prefix = f"{registry.host}/{made.namespace}/"
+        listed = run(["docker", "image", "ls", "--format", "{{.Repository}}:{{.Tag}}"]).stdout
+        ours = [name for name in listed.split() if name.startswith(prefix)]
+        if ours:
+            engine.client("image", "rm", "--force", *ours)
+
+
+@pytest.fixture(scope="module")
+def released(family: Family) -> Family:
+    """Two releases, between which one Python package changed."""
+    family.prove()
+    family.must("release", "0.1.0")
+    bench.bump(family.root)
+    family.commit("Another version of one package")
+    family.must("build")
+    family.prove()
+    family.must("release", "0.2.0")
+    return family
+
+
+def test_nothing_is_released_without_evidence(family: Family, registry: Served) -> None:
+    if "0.1.0" in registry.registry.tags(f"{family.namespace}/releases"):
+        pytest.fail("this test must run before the release")
+    assert_clear(family.run("release", "0.1.0"), 63, "spark-executors", "nox -s tests")
+    assert registry.registry.tags(f"{family.namespace}/spark-executors") == ()
+
+
+def test_both_releases_are_whole(released: Family) -> None:
+    for version in ("0.1.0", "0.2.0"):
+        assert "spark-executors" in released.must("verify", version)
+
+
+def test_the_commit_of_a_release_bears_an_annotated_tag(released: Family) -> None:
+    assert released.git("cat-file", "-t", "0.2.0") == "tag"
+    assert released.git("rev-parse", "0.2.0^{commit}") == released.git("rev-parse", "HEAD")
+
+
+def test_the_same_command_again_sends_nothing(released: Family) -> None:
+    again = json.loads(released.must("release", "0.2.0", "--json"))
+    assert again["version"] == "0.2.0"
+
+
+def test_the_diff_names_the_one_package(released: Family) -> None:
+    changes: dict[str, Any] = json.loads(released.must("diff", "0.1.0", "0.2.0", "--json"))
+    assert bench.BUMPED in json.dumps(changes)
+    text = released.must("diff", "0.1.0", "0.2.0")
+    assert bench.BUMPED in text
+
+
+def test_a_channel_moves_and_returns(released: Family, registry: Served) -> None:
+    client = registry.registry
+
+    def named(tag: str) -> set[str]:
+        found = set()
+        for image in ("datascience-notebook", "spark-executors"):
+            there = client.resolve(f"{released.namespace}/{image}", tag)
+            assert there
+            found.add(there.digest)
+        return found
+
+    released.must("promote", "0.1.0", "stable")
+    assert named("stable") == named("0.1.0")
+    released.must("promote", "0.2.0", "stable")
+    assert named("stable") == named("0.2.0")
+    assert "0.2.0 -> 0.1.0" in released.must("rollback", "stable")
+    assert named("stable") == named("0.1.0")
+    assert_clear(released.run("rollback", "stable"), 79, "stable")
+    assert_clear(released.run("promote", "0.9.0", "stable"), 71, "0.9.0")
+
+
+def test_an_engine_that_pulls_a_release_gets_the_image_that_was_tested(
+    released: Family, registry: Served
+) -> None:
+    name = f"{registry.host}/{released.namespace}/spark-executors"
+    tested = engine.inspect([f"{name}:spark-3.5"])[f"{name}:spark-3.5"]["Id"]
+    index = registry.registry.manifest(f"{released.namespace}/spark-executors", "0.2.0")
+    assert [each["digest"] for each in index.document()["manifests"]] == [tested]
+    assert index.document()["annotations"]["org.opencontainers.image.version"] == "0.2.0"
+    shown = run(["docker", "pull", "--quiet", f"{name}:0.2.0"]).stdout
+    assert shown.strip() == f"{name}:0.2.0"
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "parts"),
+    [
+        ("1.0", 62, ("1.0", "three numbers")),
+        ("v1.0.0", 62, ("v1.0.0",)),
+        ("0.2.0-rc.1", 62, ("0.2.0",)),
+        ("1.0.0+build", 62, ("+",)),
+    ],
+)
+def test_a_version_that_cannot_be(
+    released: Family, version: str, code: int, parts: tuple[str, ...]
+) -> None:
+    assert_clear(released.run("release", version), code, *parts)
+
+
+def test_a_dirty_tree(released: Family) -> None:
+    extra = released.root / "conf" / "spark" / "extra.conf"
+    extra.write_text("spark.x y\n")
+    try:
+        assert_clear(released.run("release", "0.3.0"), 61, "extra.conf")
+    finally:
+        extra.unlink()
+
+
+def test_a_detached_head(released: Family) -> None:
+    released.git("checkout", "--quiet", "--detach")
+    try:
+        assert_clear(released.run("release", "0.3.0"), 60, "detached")
+    finally:
+        released.git("checkout", "--quiet", "main")
+
+
+def test_images_that_are_not_of_this_checkout(released: Family) -> None:
+    file = released.root / "conf" / "spark" / "spark-defaults.conf"
+    file.write_text(file.read_text() + "spark.ui.showConsoleProgress  false\n")
+    released.commit("Another default")
+    try:
+        assert_clear(released.run("release", "0.3.0"), 36, "spark-executors")
+    finally:
+        released.git("reset", "--quiet", "--hard", "HEAD~1")
+
+
+def test_a_registry_that_does_not_answer(released: Family) -> None:
+    ended = released.run("diff", "0.1.0", "0.2.0", REGISTRY="127.0.0.1:1")
+    assert_clear(ended, 70, "127.0.0.1:1")
+
+
+def test_a_registry_without_a_host(released: Family) -> None:
+    assert_clear(released.run("promote", "0.1.0", "stable", REGISTRY="team"), 64, "team")
+
+
+@pytest.mark.parametrize("name", ["1.0.0", "Stable", "-x", "a/b"])
+def test_a_channel_that_cannot_be(released: Family, name: str) -> None:
+    words = ("promote", "0.1.0", "--", name) if name.startswith("-") else ("promote", "0.1.0", name)
+    assert_clear(released.run(*words), 64, name)
+
+
+def test_an_untested_release_says_so(released: Family) -> None:
+    shutil.rmtree(Path(released.settings["SPARKYARD_CACHE"]) / "evidence")
+    ended = released.run("release", "0.3.0", "--allow-untested", "--json")
+    assert ended.exit_code == 0, ended.stderr[-4000:]
+    assert "UNTESTED" in ended.stderr
+    assert "spark-executors" in json.loads(ended.stdout)["untested"]
+    page = (released.root / "build" / "releases" / "0.3.0" / "release.html").read_text()
+    assert "untested" in page.lower()
