@@ -9,13 +9,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparkyard import console, images, paths
+from sparkyard import console, images, paths, whole_file
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import EvidenceMissingError
 from sparkyard.images import Family, Image
@@ -111,19 +109,8 @@ def record(evidence: Evidence) -> None:
     Raises:
         OSError: it cannot be written; the earlier one still stands then.
     """
-    file = _file(evidence.digest, evidence.part)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as written:
-            json.dump(dataclasses.asdict(evidence), written, indent=1, sort_keys=True)
-            written.write("\n")
-            written.flush()
-            os.fsync(written.fileno())
-        os.replace(beside, file)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    text = json.dumps(dataclasses.asdict(evidence), indent=1, sort_keys=True)
+    whole_file.write(_file(evidence.digest, evidence.part), f"{text}\n")
 
 
 def of(digest: str) -> tuple[Evidence, ...]:

@@ -6,17 +6,17 @@ that could not be had is None, and `Facts.missing` gives the reason under the fa
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import collector
+from sparkyard import collector, whole_file
 from sparkyard.command import mask, run
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import (
@@ -322,7 +322,8 @@ def collect(reference: str) -> Facts:
     except (OSError, InspectionError):
         pass
     facts = dataclasses.replace(parse(_run_collector(image)), subject=image.digest)
-    _write_whole(kept, serialize(facts))
+    with contextlib.suppress(OSError):  # a full disk only costs the cache
+        whole_file.write(kept, serialize(facts))
     return facts
 
 
@@ -341,22 +342,6 @@ def _cache_path(image: ImageIdentity) -> Path:
     made_by = hashlib.sha256(collector_source().encode()).hexdigest()[:12]
     digest = image.digest.rpartition(":")[2]
     return cache_directory() / f"{digest}-{image.architecture or 'any'}-{made_by}.json"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or none; a full disk only costs the cache."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(name, path)
-        except BaseException:
-            os.unlink(name)
-            raise
-    except OSError:
-        return
 
 
 def _run_collector(image: ImageIdentity) -> str:

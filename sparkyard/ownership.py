@@ -6,17 +6,16 @@ it. Names and versions are facts (`sparkyard.facts`): here are files, licences a
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparkyard import ownership_collector, paths
+from sparkyard import ownership_collector, paths, whole_file
 from sparkyard.command import mask, run
 from sparkyard.errors import CommandFailedError, InspectionError
 from sparkyard.facts import ImageIdentity
@@ -174,7 +173,8 @@ def collect(image: ImageIdentity) -> Ownership:
         pass
     document = _run_collector(image, source)
     found = parse(document)
-    _keep(kept, document)
+    with contextlib.suppress(OSError):  # a full disk only costs the cache
+        whole_file.write(kept, document)
     return found
 
 
@@ -197,14 +197,3 @@ def _run_collector(image: ImageIdentity, source: str) -> str:
         "It needs a shell and Python 3.6 or newer; the lines above are the last that were written.",
         detail=mask("\n".join(ended.stderr.splitlines()[-10:])),
     )
-
-
-def _keep(path: Path, text: str) -> None:
-    """Write a file so that a reader sees all of it or none; a full disk only costs the cache."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as beside:
-            beside.write(text)
-        os.replace(beside.name, path)
-    except OSError:
-        return

@@ -35,6 +35,16 @@ class TagStep:
 
 
 @dataclass(frozen=True)
+class Attached:
+    """A document about an image, in the image's repository, under a tag by which tools find it."""
+
+    repository: str
+    tag: str
+    manifest: Content
+    blobs: tuple[Content, ...]
+
+
+@dataclass(frozen=True)
 class Publisher:
     """Publishes at one place, under a claim that it holds there; `tell` hears of progress."""
 
@@ -43,7 +53,11 @@ class Publisher:
     tell: Callable[[str], None]
 
     def commit(
-        self, record: Record, uploads: Sequence[Upload], files: Mapping[str, Content]
+        self,
+        record: Record,
+        uploads: Sequence[Upload],
+        files: Mapping[str, Content],
+        attached: Sequence[Attached] = (),
     ) -> Content:
         """Bring all of a release to the registry by digest, then make it one.
 
@@ -51,6 +65,7 @@ class Publisher:
             record: the record of it.
             uploads: the images, with the indexes around them.
             files: the record's files, the record and the signature among them.
+            attached: what goes beside the images: signatures that other tools look for.
 
         Returns:
             The manifest of the release.
@@ -68,6 +83,8 @@ class Publisher:
         # no other, released or not: so it can be there before the release is.
         by_content = {f"{record.stack}-{image.fingerprint}" for image in record.images}
         self._set_tags(step for step in steps if step.tag in by_content)
+        for document in attached:
+            self._attach(document)
         manifest = self._put_record(record, files)
         self.claim.check()
         self.tell(f"writing the record of {record.version}: from here on it is released")
@@ -98,7 +115,9 @@ class Publisher:
             if not versions.parse(record.version).prerelease and not released:
                 move = Move(record.version, channel.RELEASED, record.released, manifest.descriptor)
                 latest = self._put_channel(latest, latest.moved(move))
-            steps += _steps(record, _executors_first(record.images), immutable=False)
+            moving = _steps(record, _executors_first(record.images), immutable=False)
+            # By tag: each is mixed only for as long as it takes to write it to every image.
+            steps += sorted(moving, key=lambda step: step.tag)
             if latest.version == record.version:
                 steps += _channel_steps(record, channel.LATEST)
         self._set_tags(steps)
@@ -166,9 +185,7 @@ class Publisher:
         registry, path = self.place.registry, self.place.releases
         manifest = oci.artifact(releases.KIND, files, _annotations(record))
         stored = (Content(oci.EMPTY, oci.EMPTY_CONTENT), *files.values())
-        for content in stored:
-            if not registry.has_blob(path, content.digest):
-                registry.put_blob(path, content.descriptor, partial(io.BytesIO, content.data))
+        self._put_blobs(path, stored)
         registry.put_manifest(path, manifest.digest, manifest)
         registry.manifest(path, manifest.digest)
         for content in stored:
@@ -179,6 +196,21 @@ class Publisher:
                     "command again.",
                 )
         return manifest
+
+    def _put_blobs(self, path: str, contents: Iterable[Content]) -> None:
+        registry = self.place.registry
+        for content in contents:
+            if not registry.has_blob(path, content.digest):
+                registry.put_blob(path, content.descriptor, partial(io.BytesIO, content.data))
+
+    def _attach(self, document: Attached) -> None:
+        """Store a document beside an image, unless others have put something there already."""
+        there = self.place.registry.resolve(document.repository, document.tag)
+        if there is None:
+            self._put_blobs(document.repository, document.blobs)
+            self.place.registry.put_manifest(document.repository, document.tag, document.manifest)
+        elif there.digest != document.manifest.digest:
+            self.tell(f"{document.repository}:{document.tag} is by somebody else, and stays")
 
     def _put_channel(self, before: Channel, after: Channel) -> Channel:
         self.claim.check()

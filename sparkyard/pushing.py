@@ -87,6 +87,25 @@ def chosen(family: Family, wanted: Iterable[str]) -> tuple[str, ...]:
     return tuple(i.name for i in sorted(images, key=lambda i: i.role != "executor"))
 
 
+def built(where: Site, names: Iterable[str]) -> dict[str, Step]:
+    """Return the steps of images, by name, once it is known that nothing is to do for them.
+
+    Raises:
+        ImageMissingError: one is not built, or older than its inputs.
+    """
+    wanted = tuple(names)
+    steps = {step.image: step for step in plan.make(where, wanted).steps}
+    if stale := [steps[name] for name in wanted if steps[name].rebuild]:
+        sessions = dict.fromkeys(where.family[step.image].session for step in stale)
+        why = "; ".join(f"{step.image} ({step.because[0]})" for step in stale)
+        raise ImageMissingError(
+            f"Not built from what is checked out: {why}.",
+            f"Build and test: {', '.join(f'`nox -s {name}`' for name in sessions)}, then "
+            "`nox -s tests` and `nox -s parity`; with the same REGISTRY as the push.",
+        )
+    return steps
+
+
 def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None) -> list[Pushed]:
     """Return the images of a push with their tags, once it is known that they may be pushed.
 
@@ -101,16 +120,7 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
         SparkyardError: as `tags.tags` and `plan.make`.
     """
     names = chosen(where.family, wanted)
-    planned = plan.make(where, names)
-    steps = {step.image: step for step in planned.steps}
-    if stale := [steps[name] for name in names if steps[name].rebuild]:
-        sessions = dict.fromkeys(where.family[step.image].session for step in stale)
-        why = "; ".join(f"{step.image} ({step.because[0]})" for step in stale)
-        raise ImageMissingError(
-            f"Not built from what is checked out: {why}.",
-            f"Build and test: {', '.join(f'`nox -s {name}`' for name in sessions)}, then "
-            "`nox -s tests` and `nox -s parity`; with the same REGISTRY as the push.",
-        )
+    steps = built(where, names)
     found = engine.inspect(steps[name].reference for name in names)
     digests = {name: str(found[steps[name].reference]["Id"]) for name in names}
     if untested is None:

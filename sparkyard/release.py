@@ -16,6 +16,7 @@ from sparkyard import (
     layers,
     oci,
     plan,
+    pushing,
     record,
     record_schema,
     releases,
@@ -24,15 +25,17 @@ from sparkyard import (
     tags,
     timeline,
 )
-from sparkyard.errors import EvidenceMissingError, ImageMissingError
+from sparkyard.errors import EvidenceMissingError
 from sparkyard.facts import Facts, ImageIdentity
 from sparkyard.git import Checkout
 from sparkyard.images import Image
 from sparkyard.oci import Content, Descriptor
 from sparkyard.plan import Site, Step
+from sparkyard.publish import Attached
 from sparkyard.push import Upload
 from sparkyard.record import Packages, ParityRow, Record, RecordedImage, RecordedLayer, RecordedSbom
 from sparkyard.releases import Place
+from sparkyard.releasing import Ready
 from sparkyard.signing_key import SigningKey
 from sparkyard.tags import Origin
 
@@ -65,31 +68,16 @@ class Request:
     checkout: Checkout
 
 
-@dataclass(frozen=True)
-class Assembled:
-    """A release before it is published: its record, its files but the signature, its images."""
-
-    record: Record
-    files: Mapping[str, Content]
-    uploads: tuple[Upload, ...]
-
-
 def candidates(site: Site) -> tuple[Candidate, ...]:
     """Return the family's published images as they are built.
 
     Raises:
         ImageMissingError: one is not built, or is older than its inputs.
     """
-    planned = plan.make(site, ())
-    if planned.rebuilds:
-        named = "; ".join(f"{step.image} ({', '.join(step.because)})" for step in planned.rebuilds)
-        raise ImageMissingError(
-            f"Not all images are built from what is checked out: {named}.",
-            "Build and test them: nox -s tests && nox -s parity",
-        )
+    steps = pushing.built(site, (image.name for image in site.family.published))
     return tuple(
-        Candidate(site.family[step.image], step, facts.resolve(step.reference))
-        for step in planned.steps
+        Candidate(site.family[name], step, facts.resolve(step.reference))
+        for name, step in steps.items()
     )
 
 
@@ -114,8 +102,8 @@ def check_locked(found: Sequence[Candidate]) -> None:
         )
 
 
-def assemble(asked: Request, found: Sequence[Candidate], tell: Tell) -> Assembled:
-    """Look into the images and return the release that they make.
+def assemble(asked: Request, found: Sequence[Candidate], tell: Tell) -> Ready:
+    """Look into the images and return the release that they make, not signed yet.
 
     Args:
         asked: what is released; its place is asked for the release before.
@@ -164,7 +152,7 @@ def assemble(asked: Request, found: Sequence[Candidate], tell: Tell) -> Assemble
         ),
     )
     files = written_files(written, asked.place.fetch(before[-1]).record if before else None)
-    return Assembled(written, {**files, **documents}, tuple(uploads))
+    return Ready(written, {**files, **documents}, tuple(uploads))
 
 
 def written_files(of: Record, previous: Record | None) -> dict[str, Content]:
@@ -185,11 +173,18 @@ def written_files(of: Record, previous: Record | None) -> dict[str, Content]:
     }
 
 
-def signed(assembled: Assembled, key: SigningKey) -> dict[str, Content]:
-    """Return all files of the release, with the signature over them and over the images."""
-    stated = signature.statement(assembled.record.version, assembled.files, assembled.record.images)
+def signed(ready: Ready, key: SigningKey) -> Ready:
+    """Return the release with the signature over its files and images, and with cosign's."""
+    stated = signature.statement(ready.record.version, ready.files, ready.record.images)
     envelope = Content(signature.MEDIA_TYPE, signature.sign(stated, key))
-    return {**assembled.files, releases.SIGNATURE: envelope}
+    attached = []
+    for image in ready.record.images:
+        for digest in (image.digest, image.index):
+            manifest, parts = signature.cosign_signature(image.repository, digest, key)
+            path = image.repository.partition("/")[2]
+            attached.append(Attached(path, signature.cosign_tag(digest), manifest, parts))
+    files = {**ready.files, releases.SIGNATURE: envelope}
+    return replace(ready, files=files, attached=tuple(attached))
 
 
 def _image(asked: Request, each: Candidate, inside: Facts, index: Content) -> RecordedImage:

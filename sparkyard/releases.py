@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sparkyard import channel, local_registry, oci, record_io, versions
+from sparkyard import channel, oci, pushing, record_io, versions
 from sparkyard.channel import Channel
 from sparkyard.errors import RegistryAbsentError, VerificationError
 from sparkyard.oci import Content, Descriptor, Repository
@@ -111,12 +111,8 @@ def place(site: Site, *, start: bool = False) -> Place:
     Raises:
         ReferenceFormatError: the registry or the namespace cannot be a name.
     """
-    host = site.settings.registry or local_registry.host(site.settings)
-    namespace = site.settings.namespace or site.family.namespace
-    oci.repository(host, namespace, REPOSITORY)
-    if start and not site.settings.registry:
-        local_registry.ensure(site)
-    return Place(Registry(host, site.settings), host, namespace)
+    registry = pushing.place(site, start=start)
+    return Place(registry, registry.host, site.settings.namespace or site.family.namespace)
 
 
 def fetch(site: Site, version: str) -> ReleaseFiles:

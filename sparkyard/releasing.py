@@ -15,7 +15,7 @@ from sparkyard.channel import Channel, Move
 from sparkyard.claim_board import RegistryBoard
 from sparkyard.errors import ImmutableTagError
 from sparkyard.oci import Content
-from sparkyard.publish import Publisher
+from sparkyard.publish import Attached, Publisher
 from sparkyard.push import Upload
 from sparkyard.record import Record
 from sparkyard.releases import Place, ReleaseFiles
@@ -49,11 +49,12 @@ class Desk:
 
 @dataclass(frozen=True)
 class Ready:
-    """A release that can be published: its record, all its files, and its images."""
+    """A release that can be published: its record, all its files, its images, what is beside."""
 
     record: Record
     files: Mapping[str, Content]
     uploads: tuple[Upload, ...]
+    attached: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def publish(desk: Desk, ready: Ready, check: Callable[[], None]) -> ReleaseFiles
         if desk.place.has(version):  # somebody was quicker than the claim
             return _complete(publisher, version, _digests(ready.record))
         check()
-        manifest = publisher.commit(ready.record, ready.uploads, ready.files)
+        manifest = publisher.commit(ready.record, ready.uploads, ready.files, ready.attached)
         publisher.finish(ready.record, manifest)
     return ReleaseFiles(manifest, {name: file.data for name, file in ready.files.items()})
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from sparkyard import paths
+from sparkyard import paths, whole_file
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.record import RecordedBuild
 
@@ -25,7 +23,7 @@ def keep(build: RecordedBuild, digests: Iterable[str]) -> None:
     text = json.dumps(dataclasses.asdict(build), indent=1) + "\n"
     for digest in digests:
         with contextlib.suppress(OSError):
-            _write_whole(_path(digest), text)
+            whole_file.write(_path(digest), text)
 
 
 def of(digest: str) -> RecordedBuild | None:
@@ -39,15 +37,3 @@ def of(digest: str) -> RecordedBuild | None:
 
 def _path(digest: str) -> Path:
     return paths.cache() / "timelines" / f"{digest.rpartition(':')[2]}.json"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise

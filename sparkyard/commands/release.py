@@ -25,7 +25,7 @@ from sparkyard.plan import Site
 from sparkyard.record import Record
 from sparkyard.release import Candidate, Request
 from sparkyard.releases import Place, ReleaseFiles
-from sparkyard.releasing import Desk, Ready
+from sparkyard.releasing import Desk
 
 DIRECTORY = paths.BUILD / "releases"
 """Where the files of each release are put for looking at them."""
@@ -119,9 +119,7 @@ def _prove(site: Site, found: Sequence[Candidate], *, allow_untested: bool) -> N
 
 def _begin(asked: Request, found: Sequence[Candidate], desk: Desk) -> ReleaseFiles:
     key = signing_key.ensure(asked.site.settings)
-    assembled = release.assemble(asked, found, desk.tell)
-    files = release.signed(assembled, key)
-    ready = Ready(assembled.record, files, assembled.uploads)
+    ready = release.signed(release.assemble(asked, found, desk.tell), key)
     return releasing.publish(desk, ready, lambda: _check(desk.place, asked.version, asked.checkout))
 
 

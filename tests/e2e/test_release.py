@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from sparkyard import bench, engine, paths
+from sparkyard import bench, engine, paths, signature
 from sparkyard.command import run
 from sparkyard.plan import Site
 from tests.e2e.bad_input import Yard, assert_clear
@@ -178,6 +178,10 @@ def test_an_engine_that_pulls_a_release_gets_the_image_that_was_tested(
     index = registry.registry.manifest(f"{released.namespace}/spark-executors", "0.2.0")
     assert [each["digest"] for each in index.document()["manifests"]] == [tested]
     assert index.document()["annotations"]["org.opencontainers.image.version"] == "0.2.0"
+    for digest in (tested, index.digest):
+        assert registry.registry.resolve(
+            f"{released.namespace}/spark-executors", signature.cosign_tag(digest)
+        )
     shown = run(["docker", "pull", "--quiet", f"{name}:0.2.0"]).stdout
     assert shown.strip() == f"{name}:0.2.0"
 
