@@ -19,17 +19,22 @@ from sparkyard.errors import MalformedFileError
 _DIGITS = 12
 _ARGUMENT = re.compile(r"^ARG\s+([A-Z_]+)\s*$", re.MULTILINE)
 
+_COMPILED = "__pycache__"
+
 Inputs = dict[str, str]
 """Digests, or short values, by the name of what they are of: a path or a build argument."""
 
 
 def of_files(places: Iterable[Path]) -> Inputs:
-    """Return the digests of files, and of all files below directories, by path in the checkout."""
+    """Return the digests of files, and of all files below directories, by path in the checkout.
+
+    What Python leaves beside a module that a test has loaded is no input, and in no image.
+    """
     found: Inputs = {}
     for place in places:
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for file in files:
-            if file.is_file():
+            if file.is_file() and _COMPILED not in file.parts:
                 executable = b"x" if file.stat().st_mode & 0o100 else b"-"
                 name = str(file.relative_to(paths.ROOT))
                 found[name] = _short(executable + file.read_bytes())

@@ -10,6 +10,7 @@ import contextlib
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,6 +29,11 @@ from sparkyard.settings import Settings
 _NEXT = re.compile(r"<([^>]*)>\s*;\s*rel=\"?next\"?")
 _ACCEPT = {"Accept": ", ".join(oci.MANIFEST_TYPES)}
 _DAMAGED = "The registry's storage is damaged, or something on the way changes it."
+
+
+_REREAD = (0.2, 1.0)
+"""Seconds before a manifest that is not its digest is read again. docker-registry writes in place:
+who reads while another stores the same manifest may get a part of it."""
 
 
 @dataclass(frozen=True)
@@ -343,6 +349,14 @@ class Registry:
         response.release_conn()
 
     def _manifest(self, repository: str, reference: str) -> Content | None:
+        for pause in _REREAD:
+            try:
+                return self._read_manifest(repository, reference)
+            except HashMismatchError:
+                time.sleep(pause)
+        return self._read_manifest(repository, reference)
+
+    def _read_manifest(self, repository: str, reference: str) -> Content | None:
         path = f"{repository}/manifests/{reference}"
         answer = self._session.ask("GET", path, Scope(repository), _ACCEPT)
         if self._session.absent(answer):

@@ -27,6 +27,13 @@ def test_takes_files_and_all_files_below_directories(root: Path) -> None:
     assert all(len(digest) == 12 for digest in found.values())
 
 
+def test_what_python_compiled_is_no_input(root: Path) -> None:
+    before = inputs.of_files([root / "a"])
+    (root / "a/__pycache__").mkdir()
+    (root / "a/__pycache__/one.cpython-311.pyc").write_text("x")
+    assert inputs.of_files([root / "a"]) == before
+
+
 def test_a_digest_is_of_content_and_executable_bit_alone(root: Path) -> None:
     before = inputs.of_files([root / "b"])
     (root / "b").touch()

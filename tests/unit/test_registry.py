@@ -245,6 +245,16 @@ class TestContent:
             with pytest.raises(HashMismatchError):
                 client(tiny).manifest("a/b", reference)
 
+    def test_a_manifest_that_is_being_written_is_read_again(self, tiny: Tiny) -> None:
+        client(tiny).put_manifest("a/b", "one", MANIFEST)
+        headers = {**API, "Docker-Content-Digest": MANIFEST.digest, "Content-Type": oci.MANIFEST}
+        part = [Reply(200, headers, MANIFEST.data[:-9]), Reply(200, headers, b"")]
+        tiny.fault = lambda a: part.pop() if a.method == "GET" and (
+            "manifests" in a.path and part
+        ) else None  # fmt: skip
+        assert client(tiny).manifest("a/b", MANIFEST.digest) == MANIFEST
+        assert not part
+
     def test_a_damaged_blob_of_this_machine_is_not_stored(self, tiny: Tiny) -> None:
         for data in (DATA[:-1] + b"!", DATA[:-5], DATA + b"more"):
             with pytest.raises(HashMismatchError, match="this machine"):

@@ -29,7 +29,11 @@ def load(file: Path) -> ModuleType:
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)  # and nothing is left among the sources
+    finally:
+        sys.dont_write_bytecode = before
     return module
 
 
