@@ -16,7 +16,7 @@ SESSIONS = dependencies pyspark all_spark jupyterhub executors plan parity tests
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z_]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-dependencies: .venv/.made-from ## lock and export the Python packages, resolve and lock the jars
+dependencies: .venv/.made-from ## lock the Python and Debian packages and the jars
 	@$(NOX) $@ $(REST)
 pyspark: .venv/.made-from ## build pyspark-notebook
 	@$(NOX) $@ $(REST)

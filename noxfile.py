@@ -27,7 +27,7 @@ def sparkyard(session: nox.Session, *words: str) -> None:
 
 @nox.session
 def dependencies(session: nox.Session) -> None:
-    """Lock and export the Python packages, resolve and lock the jars."""
+    """Lock the Python and Debian packages and the jars, and export them for builds."""
     sparkyard(session, "dependencies")
 
 

@@ -6,6 +6,7 @@ import errno
 import importlib
 import os
 import sys
+import traceback
 
 from sparkyard import console
 from sparkyard.errors import (
@@ -22,7 +23,7 @@ COMMANDS = {
     "build": "build images and what they stand on",
     "chaos": "kill releases at random points, and look for a torn one",
     "clean": "remove what Sparkyard has made on this machine",
-    "dependencies": "lock and export Python packages, resolve and lock jars",
+    "dependencies": "lock the Python and Debian packages and the jars",
     "diff": "say what changed between two releases",
     "engine": "check the container engine; install and start a missing one",
     "keys": "make the keys that sign and verify releases",
@@ -59,7 +60,7 @@ def main(argv: list[str]) -> int:
         return int(module.main(argv[1:]))
     except SparkyardError as error:
         if verbose:
-            raise
+            traceback.print_exc()
         return console.fail(error)
     except KeyboardInterrupt:
         print("\nStopped. What was finished is kept; the same command goes on.", file=sys.stderr)

@@ -8,6 +8,7 @@ moves it.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparkyard import oci, versions
@@ -123,12 +124,22 @@ def parse(name: str, content: Content) -> Channel:
     return Channel(name, moves)
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, taken: Iterable[str] = ()) -> str:
     """Return a channel's name.
 
+    Args:
+        name: the name.
+        taken: tags of images that say something else.
+
     Raises:
-        ReferenceFormatError: it could not be told from a version, or is no word for a tag.
+        ReferenceFormatError: it could not be told from a version or another tag, or is no word.
     """
+    if name in taken:
+        raise ReferenceFormatError(
+            f'"{name}" cannot be a channel: images have a tag of that name, which says something '
+            "else of them.",
+            "Take another word: stable, next, staging.",
+        )
     if versions.is_version(name) or not _NAME.fullmatch(name):
         raise ReferenceFormatError(
             f'"{name}" cannot be a channel.',

@@ -10,13 +10,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import collector, whole_file
+from sparkyard import collector, paths, whole_file
 from sparkyard.command import mask, run
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import (
@@ -333,9 +332,8 @@ def collector_source() -> str:
 
 
 def cache_directory() -> Path:
-    """Return where facts are kept: $SPARKYARD_CACHE/facts, or ~/.cache/sparkyard/facts."""
-    named = os.environ.get("SPARKYARD_CACHE")
-    return (Path(named) if named else Path.home() / ".cache" / "sparkyard") / "facts"
+    """Return where facts are kept."""
+    return paths.cache() / "facts"
 
 
 def _cache_path(image: ImageIdentity) -> Path:

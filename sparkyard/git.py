@@ -145,6 +145,19 @@ def tag(name: str, revision: str, message: str, root: Path | None = None) -> boo
     return True
 
 
+def require_identity(root: Path | None = None) -> None:
+    """Check that git knows who makes a tag, before anything is done that a tag is to follow.
+
+    Raises:
+        GitError: it does not.
+    """
+    if _git(root or paths.ROOT, "var", "GIT_COMMITTER_IDENT").exit_code != 0:
+        raise GitError(
+            "git does not know who makes the tag of the release.",
+            'Tell it: `git config user.name "..."` and `git config user.email ...`.',
+        )
+
+
 def push_tag(name: str, root: Path | None = None) -> None:
     """Push a tag to origin, which may have it already.
 

@@ -130,9 +130,9 @@ class Record:
 
     Attributes:
         revision: the commit; branch: the branch it was released from; source: where it is kept.
-        created: the commit's date, RFC 3339 in UTC, released: when the release was begun.
+        created: the commit's date, RFC 3339 in UTC, released: when the record was drawn up.
         previous: the version released before; empty for the first.
-        untested: the digests' names for which evidence was waived by --allow-untested.
+        untested: names of the images for whose digests evidence was waived (--allow-untested).
     """
 
     schema: int

@@ -111,9 +111,12 @@ def promote(desk: Desk, version: str, name: str) -> Moved:
 
     Raises:
         RegistryAbsentError: there is no such release, or an image of it is gone.
+        ReferenceFormatError: the images have another tag of the channel's name.
         ReleaseInProgressError: somebody else is publishing; see Publisher for the others.
     """
     release = desk.place.fetch(version)
+    images = release.record.images
+    channel.check_name(name, {tag for i in images for tag in (*i.immutable, *i.moving)})
     with desk.publisher(f"promote {version} {name}") as publisher:
         before = desk.place.channel(name)
         after = before

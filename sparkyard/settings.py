@@ -1,7 +1,8 @@
 """What does this site want: mirrors, a CA bundle, a registry?
 
-Each setting is read from its environment variable, else from sparkyard.toml in the checkout, else
-it has its default. No setting ends in an image: mirrors and the bundle reach a build as secrets.
+Each setting is read from its SPARKYARD_ variable, else from sparkyard.toml in the checkout, else
+from its plain variable (REGISTRY), else it has its default. No mirror and no bundle ends in an
+image: they reach a build as secrets.
 """
 
 from __future__ import annotations

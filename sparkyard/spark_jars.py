@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
+from sparkyard import paths
 from sparkyard.errors import HashMismatchError, MirrorError, NetworkError, StaleLockError
 from sparkyard.settings import PYPI
 
@@ -36,12 +37,11 @@ def names(
         stack_directory: where poetry.lock is.
         index: a simple package index.
         ca_bundle: certificates to trust, in PEM; Python's own default without it.
-        cache: a directory; $XDG_CACHE_HOME/sparkyard, or ~/.cache/sparkyard, without it.
+        cache: a directory; the project's own without it.
     """
     file, sha256 = pinned_sdist(stack_directory / "poetry.lock")
     if cache is None:
-        home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-        cache = Path(home) / "sparkyard"
+        cache = paths.cache()
     kept = cache / f"spark-jars-{sha256}.json"
     if kept.exists():
         return tuple(json.loads(kept.read_text(encoding="utf-8")))

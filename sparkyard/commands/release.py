@@ -47,6 +47,9 @@ def main(argv: list[str]) -> int:
     place.registry.ping()
     desk = Desk(place, console.note, chosen.take_over)
     found = release.candidates(site)
+    if chosen.dry_run and place.has(version):
+        print(f"{version} is released; would complete what is missing of its tags")
+        return 0
     if place.has(version):
         done = releasing.go_on(desk, version, {each.image.name: each.digest for each in found})
     else:
@@ -95,8 +98,9 @@ def _check(place: Place, version: str, checkout: Checkout) -> None:
 
     Raises:
         VersionError: it is not above the last.
-        GitError: its git tag names another commit.
+        GitError: its git tag names another commit, or git does not know who makes one.
     """
+    git.require_identity()
     there = git.tagged(version)
     if there and there != checkout.revision:
         raise GitError(

@@ -18,7 +18,7 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="nox -s rollback --",
         description="Return a channel to the release that it named before. A rollback that was "
-        "interrupted is completed by the same command, and goes no further back.",
+        "interrupted is completed by the same command, unless its last tag had moved already.",
     )
     parser.add_argument("channel", help="the channel: stable, latest")
     parser.add_argument("--stack", default="", help="a stack of conf/stacks")

@@ -201,6 +201,26 @@ def test_a_version_that_cannot_be(
     assert_clear(released.run("release", version), code, *parts)
 
 
+def test_a_dry_run_changes_nothing(released: Family, registry: Served) -> None:
+    before = registry.registry.tags(f"{released.namespace}/releases")
+    assert "is released" in released.must("release", "0.2.0", "--dry-run")
+    assert "would write" in released.must("release", "0.3.0", "--dry-run")
+    assert registry.registry.tags(f"{released.namespace}/releases") == before
+    assert released.git("tag") == "0.1.0\n0.2.0"
+
+
+def test_a_person_whom_git_does_not_know(released: Family) -> None:
+    for name in ("name", "email"):
+        released.git("config", "--unset", f"user.{name}")
+    try:
+        nobody = {"GIT_CONFIG_GLOBAL": "/dev/null", "EMAIL": "", "GIT_CONFIG_NOSYSTEM": "1"}
+        released.git("config", "user.useConfigOnly", "true")
+        assert_clear(released.run("release", "0.3.0", **nobody), 60, "user.name")
+    finally:
+        released.git("config", "user.name", "Tester")
+        released.git("config", "user.email", "tester@example.com")
+
+
 def test_a_dirty_tree(released: Family) -> None:
     extra = released.root / "conf" / "spark" / "extra.conf"
     extra.write_text("spark.x y\n")
@@ -237,7 +257,7 @@ def test_a_registry_without_a_host(released: Family) -> None:
     assert_clear(released.run("promote", "0.1.0", "stable", REGISTRY="team"), 64, "team")
 
 
-@pytest.mark.parametrize("name", ["1.0.0", "Stable", "-x", "a/b"])
+@pytest.mark.parametrize("name", ["1.0.0", "Stable", "-x", "a/b", "main", "java-8"])
 def test_a_channel_that_cannot_be(released: Family, name: str) -> None:
     words = ("promote", "0.1.0", "--", name) if name.startswith("-") else ("promote", "0.1.0", name)
     assert_clear(released.run(*words), 64, name)

@@ -53,10 +53,14 @@ def test_an_error_is_a_message_and_its_code(
     assert capsys.readouterr().err == "a\nb\n\nerror: They differ.\n  fix: Look here.\n"
 
 
-def test_verbose_shows_where_it_was_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verbose_shows_where_it_was_raised_as_well(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     raising(monkeypatch, UnknownNameError("x", "y"))
-    with pytest.raises(UnknownNameError):
-        entry.main(["plan", "--verbose"])
+    assert entry.main(["plan", "--verbose"]) == 11
+    said = capsys.readouterr().err
+    assert said.startswith("Traceback")
+    assert said.endswith("error: x\n  fix: y\n")
 
 
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
