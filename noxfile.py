@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -20,7 +19,7 @@ def sparkyard(session: nox.Session, *words: str) -> None:
     """Run a command of the package with the session's options, and exit with its exit code."""
     bootstrap.ensure()
     argv = [str(bootstrap.PYTHON), "-m", "sparkyard", *words, *session.posargs]
-    exit_code = subprocess.call(argv, cwd=bootstrap.ROOT)
+    exit_code = bootstrap.call(argv)
     if exit_code:
         sys.exit(exit_code)
 

@@ -63,6 +63,21 @@ def ensure() -> None:
     _STAMP.write_text(_digest())
 
 
+def call(argv: list[str]) -> int:
+    """Run a command in the checkout, with its terminal, and return its exit code.
+
+    Ctrl-C reaches the command by itself, and it is given the time to put things in order that
+    `subprocess.call` would not give it; a third one gives up on it.
+    """
+    with subprocess.Popen(argv, cwd=ROOT) as child:
+        for _ in range(2):
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
+        return child.wait()
+
+
 def link_nox() -> None:
     """Put a link to this checkout's nox on PATH, where there is none and root may write there."""
     if shutil.which("nox") or not os.access(_LINK.parent, os.W_OK):

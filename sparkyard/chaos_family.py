@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparkyard import oci, releases
@@ -102,7 +102,10 @@ def ready(made: MadeRelease, place: Place, layout: Path, released: str) -> Ready
         uploads.append(Upload(path, image.manifest.digest, Layout(layout), index))
         listed = _content(made.number, f"{image.name} packages", made.number)[:50_000]
         files[f"{image.name}.spdx.json"] = Content("application/spdx+json", listed)
-    record = _record(made, tuple(recorded), released)
+    before = place.versions()
+    record = replace(
+        _record(made, tuple(recorded), released), previous=before[-1] if before else ""
+    )
     text = json.dumps(record.as_document(), indent=1, sort_keys=True)
     signed = f"signature of {oci.digest_of(text.encode())}"
     return Ready(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from sparkyard import claim, oci
 from sparkyard.claim import Holder
-from sparkyard.errors import RegistryAbsentError
+from sparkyard.errors import RegistryAbsentError, SparkyardError
 from sparkyard.oci import Content
 from sparkyard.registry import Registry
 
@@ -29,9 +29,15 @@ class RegistryBoard:
         self._put(holder.name, {ANNOTATION: claim.serialize(holder)})
 
     def remove(self, name: str) -> None:
-        """Take a claim away; where a registry deletes nothing, an empty one takes its place."""
+        """Take a claim away; where nothing may be deleted, an empty one takes its place."""
         there = self._registry.resolve(self._repository, PREFIX + name)
-        if there and not self._registry.delete_manifest(self._repository, there.digest):
+        if there is None:
+            return
+        try:
+            gone = self._registry.delete_manifest(self._repository, there.digest)
+        except SparkyardError:
+            gone = False  # many may write and not delete; who may not write either is told so now
+        if not gone:
             self._put(name, {})
 
     def claims(self) -> Mapping[str, Holder]:

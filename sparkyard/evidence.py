@@ -146,7 +146,7 @@ def gaps(found: Mapping[str, str], family: Family) -> tuple[Gap, ...]:
     missing: list[Gap] = []
     for name, digest in found.items():
         known = {evidence.part: evidence for evidence in of(digest)}
-        reasons = {part: _why_not(known.get(part), found) for part in needed(family[name])}
+        reasons = {part: why_not(known.get(part), found) for part in needed(family[name])}
         missing += [Gap(name, digest, part, why) for part, why in reasons.items() if why]
     return tuple(missing)
 
@@ -179,7 +179,8 @@ def _file(digest: str, part: str) -> Path:
     return paths.cache() / DIRECTORY / digest.removeprefix("sha256:") / f"{part}.json"
 
 
-def _why_not(evidence: Evidence | None, found: Mapping[str, str]) -> str:
+def why_not(evidence: Evidence | None, found: Mapping[str, str]) -> str:
+    """Return why a part does not speak for an image among `found`; "" where it does."""
     if evidence is None:
         return "not run"
     if evidence.failed:

@@ -161,6 +161,8 @@ def _start(site: Site, image: str, name: str) -> None:
     )
     if ended.exit_code == 0:
         return
+    if "already in use by container" in ended.stderr:
+        return  # another command was quicker: it is the same registry
     # The engine leaves a container that it could not start.
     _remove(name)
     raise _not_started(port, ended.stderr)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparkyard.command import mask
 from sparkyard.errors import ReferenceFormatError
 
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -142,7 +143,7 @@ def repository(registry: str, *path: str) -> Repository:
     whole = "/".join(part.strip("/") for part in path if part)
     if not _HOST.fullmatch(registry) or not _looks_like_host(registry):
         raise ReferenceFormatError(
-            f'The registry "{registry}" is no host name.',
+            f'The registry "{mask(registry)}" is no host name.',
             "Set REGISTRY to a host, with a port where it has one of its own: "
             "registry.example.com:5000. What stands behind the host is the setting namespace.",
         )

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from sparkyard import channel, oci, push, releases, versions
+from sparkyard import channel, oci, push, pushing, releases, versions
 from sparkyard.channel import Channel, Move
 from sparkyard.claim import Claim
 from sparkyard.errors import ImmutableTagError, RegistryAbsentError, TagMovedError
@@ -78,6 +78,11 @@ class Publisher:
         steps = _steps(record, record.images, immutable=True)
         for step in steps:
             self._refuse_taken(step, self._named(step))
+        pushing.check_no_channel(
+            self.place.registry,
+            self.place.namespace,
+            (tag for image in record.images for tag in image.moving),
+        )
         push.upload(self.place.registry, uploads, tell=self.tell)
         # The notebook's configuration names the executors by this tag. It names this content and
         # no other, released or not: so it can be there before the release is.
@@ -102,24 +107,26 @@ class Publisher:
         """Set the tags that follow from a release's record, as far as they are not set.
 
         Tags that move are left alone once a later version was released: they are that one's. The
-        channel `latest` is moved once: who rolled it back since then meant it.
+        channel `latest` is moved once, and by no pre-release: who rolled it back since meant it.
 
         Raises:
             ImmutableTagError: a tag that never moves is taken by another digest.
             TagMovedError: somebody else moved one meanwhile.
         """
         steps = _steps(record, record.images, immutable=True)
-        if self.place.versions()[-1:] == (record.version,):
-            latest = self.place.channel(channel.LATEST)
-            released = any(move.version == record.version for move in latest.moves)
-            if not versions.parse(record.version).prerelease and not released:
-                move = Move(record.version, channel.RELEASED, record.released, manifest.descriptor)
-                latest = self._put_channel(latest, latest.moved(move))
+        released = self.place.versions()
+        stable = [each for each in released if not versions.parse(each).prerelease]
+        latest = self.place.channel(channel.LATEST)
+        moved = any(move.version == record.version for move in latest.moves)
+        if stable[-1:] == [record.version] and not moved:
+            move = Move(record.version, channel.RELEASED, record.released, manifest.descriptor)
+            latest = self._put_channel(latest, latest.moved(move))
+        if released[-1:] == (record.version,):
             moving = _steps(record, _executors_first(record.images), immutable=False)
             # By tag: each is mixed only for as long as it takes to write it to every image.
             steps += sorted(moving, key=lambda step: step.tag)
-            if latest.version == record.version:
-                steps += _channel_steps(record, channel.LATEST)
+        if latest.version == record.version:
+            steps += _channel_steps(record, channel.LATEST)
         self._set_tags(steps)
 
     def move_channel(self, before: Channel, after: Channel, record: Record) -> None:
@@ -204,13 +211,19 @@ class Publisher:
                 registry.put_blob(path, content.descriptor, partial(io.BytesIO, content.data))
 
     def _attach(self, document: Attached) -> None:
-        """Store a document beside an image, unless others have put something there already."""
-        there = self.place.registry.resolve(document.repository, document.tag)
-        if there is None:
-            self._put_blobs(document.repository, document.blobs)
-            self.place.registry.put_manifest(document.repository, document.tag, document.manifest)
-        elif there.digest != document.manifest.digest:
-            self.tell(f"{document.repository}:{document.tag} is by somebody else, and stays")
+        """Store a document beside an image; what others have put there stays in front of it."""
+        registry, path = self.place.registry, document.repository
+        ours, manifest = document.manifest.document()["layers"], document.manifest
+        if registry.resolve(path, document.tag):
+            held = registry.manifest(path, document.tag)
+            theirs = held.document()
+            layers = theirs.get("layers") or []
+            if all(layer in layers for layer in ours):
+                return
+            both = {**theirs, "layers": [*layers, *(x for x in ours if x not in layers)]}
+            manifest = Content(held.media_type, oci.canonical(both))
+        self._put_blobs(path, document.blobs)
+        registry.put_manifest(path, document.tag, manifest)
 
     def _put_channel(self, before: Channel, after: Channel) -> Channel:
         self.claim.check()

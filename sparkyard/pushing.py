@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from sparkyard import blobs, engine, evidence, facts, git, local_registry, oci, plan, push, tags
-from sparkyard.errors import ImageMissingError, ImmutableTagError
+from sparkyard.errors import ImageMissingError, ImmutableTagError, ReferenceFormatError
 from sparkyard.images import Family, Image
 from sparkyard.plan import Site, Step
 from sparkyard.push import Upload
@@ -20,6 +20,9 @@ from sparkyard.registry import Registry, Sent
 from sparkyard.tags import Origin, Tags
 
 Tell = Callable[[str], None]
+
+RELEASES = "releases"
+"""The repository, under the namespace, that keeps the record of each release and the channels."""
 
 EXECUTORS = "spark.kubernetes.container.image"
 """Where a driver's configuration names the image of its executors (Spark's own property)."""
@@ -144,6 +147,21 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     return images
 
 
+def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) -> None:
+    """Check that no tag that a push moves is a channel: that names a release, and moves with it.
+
+    Raises:
+        ReferenceFormatError: one is.
+    """
+    channels = set(registry.tags(f"{namespace}/{RELEASES}"))
+    if both := sorted(channels & set(moving)):
+        raise ReferenceFormatError(
+            f'The tag "{both[0]}" is a channel in {registry.host}/{namespace}: it names a release, '
+            "and no push may move it.",
+            "Push from a branch with another name.",
+        )
+
+
 def send(registry: Registry, images: Sequence[Pushed], tell: Tell) -> list[Pushed]:
     """Push images, then set their tags; return them with what was sent and set.
 
@@ -154,6 +172,8 @@ def send(registry: Registry, images: Sequence[Pushed], tell: Tell) -> list[Pushe
     """
     before = _named(registry, images)
     check(registry, images, before)
+    for namespace in {each.repository.rpartition("/")[0] for each in images}:
+        check_no_channel(registry, namespace, (t for each in images for t in each.tags.moving))
     sent = _Shares()
     push.upload(registry, uploads(images), tell=tell, account=sent.add)
     done: dict[str, list[str]] = {each.repository: [] for each in images}

@@ -33,7 +33,15 @@ from sparkyard.oci import Content, Descriptor
 from sparkyard.plan import Site, Step
 from sparkyard.publish import Attached
 from sparkyard.push import Upload
-from sparkyard.record import Packages, ParityRow, Record, RecordedImage, RecordedLayer, RecordedSbom
+from sparkyard.record import (
+    Packages,
+    ParityRow,
+    Record,
+    RecordedImage,
+    RecordedLayer,
+    RecordedSbom,
+    RecordedTests,
+)
 from sparkyard.releases import Place
 from sparkyard.releasing import Ready
 from sparkyard.signing_key import SigningKey
@@ -83,7 +91,7 @@ def candidates(site: Site) -> tuple[Candidate, ...]:
 
 def unproven(site: Site, found: Sequence[Candidate]) -> tuple[str, ...]:
     """Return the names of the images for whose digests evidence is missing."""
-    missing = evidence.gaps({each.image.name: each.digest for each in found}, site.family)
+    missing = evidence.gaps(_digests(found), site.family)
     return tuple(dict.fromkeys(gap.image for gap in missing))
 
 
@@ -126,7 +134,7 @@ def assemble(asked: Request, found: Sequence[Candidate], tell: Tell) -> Ready:
         sbom.check(bill.spdx, bill.cyclonedx, each.digest, packages(facts_of))
         files = _sbom_files(each.image.name, bill)
         documents |= files
-        recorded = _image(asked, each, facts_of, index)
+        recorded = replace(_image(asked, each, facts_of, index), tests=_tests(each, found))
         images.append(replace(recorded, sbom=_recorded_sbom(bill, files)))
         path = recorded.repository.partition("/")[2]
         uploads.append(Upload(path, each.digest, store, index))
@@ -207,7 +215,7 @@ def _image(asked: Request, each: Candidate, inside: Facts, index: Content) -> Re
         unpacked=sum(layer.unpacked for layer in recorded),
         layers=recorded,
         packages=packages(inside),
-        tests=tuple(known.recorded() for known in evidence.of(each.digest) if known.good),
+        tests=(),
         sbom=None,
     )
 
@@ -273,10 +281,20 @@ def _recorded_sbom(bill: sbom.Sbom, files: Mapping[str, Content]) -> RecordedSbo
     )
 
 
+def _digests(found: Sequence[Candidate]) -> dict[str, str]:
+    return {each.image.name: each.digest for each in found}
+
+
+def _tests(each: Candidate, found: Sequence[Candidate]) -> tuple[RecordedTests, ...]:
+    """Return what speaks for an image beside the others of the release."""
+    known = evidence.of(each.digest)
+    return tuple(one.recorded() for one in known if not evidence.why_not(one, _digests(found)))
+
+
 def _parity(found: Sequence[Candidate]) -> tuple[ParityRow, ...]:
     """Return the rows of the parity report that vouches for the pair; none where it is missing."""
     for each in found:
         for known in evidence.of(each.digest) if each.image.role else ():
-            if known.part == "parity" and known.good:
+            if known.part == "parity" and not evidence.why_not(known, _digests(found)):
                 return known.parity
     return ()

@@ -11,11 +11,9 @@ from sparkyard.channel import Channel
 from sparkyard.errors import RegistryAbsentError, VerificationError
 from sparkyard.oci import Content, Descriptor, Repository
 from sparkyard.plan import Site
+from sparkyard.pushing import RELEASES
 from sparkyard.record import Record
 from sparkyard.registry import Registry
-
-REPOSITORY = "releases"
-"""The repository, under the namespace, that keeps the record of each release and the channels."""
 
 KIND = "application/vnd.sparkyard.release.v1+json"
 RECORD, MARKDOWN, PAGE, SIGNATURE = (
@@ -57,7 +55,7 @@ class Place:
     @property
     def releases(self) -> str:
         """The path of the repository of releases."""
-        return f"{self.namespace}/{REPOSITORY}"
+        return f"{self.namespace}/{RELEASES}"
 
     def repository(self, image: str) -> Repository:
         """Return the repository of an image."""
@@ -74,6 +72,7 @@ class Place:
         Raises:
             RegistryAbsentError: the registry says that there is none of that version.
             RegistryUnreachableError: it could not be asked.
+            VerificationError: what the version names is no release.
         """
         try:
             manifest = self.registry.manifest(self.releases, version)
@@ -83,9 +82,15 @@ class Place:
                 f"There is no release {version} in {self.host}/{self.releases}.",
                 f"The newest there: {known}." if known else "Nothing was released there yet.",
             ) from error
+        try:
+            layers = [Descriptor.parse(each) for each in manifest.document()["layers"]]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise VerificationError(
+                f"What {version} names in {self.host}/{self.releases} is no release.",
+                "Do not use it; find out who wrote it.",
+            ) from error
         files: dict[str, bytes] = {}
-        for layer in manifest.document()["layers"]:
-            described = Descriptor.parse(layer)
+        for described in layers:
             name = described.annotations.get("org.opencontainers.image.title", described.digest)
             files[name] = b"".join(self.registry.blob(self.releases, described))
         return ReleaseFiles(manifest, files)

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from sparkyard import channel, claim
 from sparkyard.channel import Channel, Move
 from sparkyard.claim_board import RegistryBoard
-from sparkyard.errors import ImmutableTagError
+from sparkyard.errors import ImmutableTagError, ReleaseInProgressError
 from sparkyard.oci import Content
 from sparkyard.publish import Attached, Publisher
 from sparkyard.push import Upload
@@ -85,18 +85,25 @@ def publish(desk: Desk, ready: Ready, check: Callable[[], None]) -> ReleaseFiles
         if desk.place.has(version):  # somebody was quicker than the claim
             return _complete(publisher, version, _digests(ready.record))
         check()
+        if (desk.place.versions() or ("",))[-1] != ready.record.previous:
+            raise ReleaseInProgressError(
+                "Another version was released meanwhile, and the record tells of changes to the "
+                f"one before it, {ready.record.previous or 'of none'}.",
+                "Nothing was released. Run the same command again: it compares with the new one.",
+            )
         manifest = publisher.commit(ready.record, ready.uploads, ready.files, ready.attached)
         publisher.finish(ready.record, manifest)
     return ReleaseFiles(manifest, {name: file.data for name, file in ready.files.items()})
 
 
-def go_on(desk: Desk, version: str, built: Mapping[str, str]) -> ReleaseFiles:
+def go_on(desk: Desk, version: str, built: Mapping[str, str] | None) -> ReleaseFiles:
     """Complete what follows from a record that stands already, and return it.
 
     Args:
         desk: where.
         version: whose record it is.
-        built: the digests of the images here, by name: the release must be made of them.
+        built: the digests of the images here, by name: the release must be made of them; None
+            where it is to be completed whatever is built here.
 
     Raises:
         ImmutableTagError: it is made of others.
@@ -159,9 +166,10 @@ def _was_interrupted(publisher: Publisher, current: Channel) -> bool:
     return True
 
 
-def _complete(publisher: Publisher, version: str, built: Mapping[str, str]) -> ReleaseFiles:
+def _complete(publisher: Publisher, version: str, built: Mapping[str, str] | None) -> ReleaseFiles:
     done = publisher.place.fetch(version)
-    _check_same(publisher.place, done.record, built)
+    if built is not None:
+        _check_same(publisher.place, done.record, built)
     publisher.tell(f"{version} was released before; completing what is missing of its tags")
     publisher.finish(done.record, done.manifest)
     return done

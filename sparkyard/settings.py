@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from sparkyard import paths, toml_file
+from sparkyard.command import mask
 from sparkyard.errors import SettingsError, UnknownNameError
 from sparkyard.names import nearest
 
@@ -104,6 +105,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
             values[name] = prefixed
         elif plain and name not in values:
             values[name] = plain
+    values["namespace"] = values.get("namespace", "").strip("/")
     settings = Settings(**{name: value for name, value in values.items() if value})
     _check(settings)
     return settings
@@ -150,7 +152,7 @@ def _check(settings: Settings) -> None:
         value = getattr(settings, name)
         if value and not value.startswith(("http://", "https://")):
             raise SettingsError(
-                f'The setting {name} is "{value}", which is no URL.',
+                f'The setting {name} is "{mask(value)}", which is no URL.',
                 f"Set SPARKYARD_{name.upper()} to a URL with http:// or https://.",
             )
         if any(character in value for character in " '\"\n\\$`"):

@@ -209,6 +209,8 @@ def ensure(settings: Settings, committed: Path = COMMITTED) -> SigningKey:
             f"Who verifies needs {beside(path)}: commit it as conf/{COMMITTED.name}."
         )
     verified = verification_path(settings, committed)
+    if not verified.exists():
+        _provide_public(verified, key, settings)
     if verified.exists() and load_public(verified).id != key.public.id:
         raise SigningKeyError(
             f"The private key {path} is not the one that releases are verified with: "
@@ -216,6 +218,23 @@ def ensure(settings: Settings, committed: Path = COMMITTED) -> SigningKey:
             "Sign with the private key of that public key, or publish the new public key first.",
         )
     return key
+
+
+def _provide_public(path: Path, key: SigningKey, settings: Settings) -> None:
+    """Write the public key beside a private one that came without: else nobody could verify."""
+    if settings.verification_key:
+        raise SigningKeyError(
+            f"There is no public key {path}, with which releases are to be verified.",
+            "Put it there (nox -s keys -- --show prints it), or unset SPARKYARD_VERIFICATION_KEY.",
+        )
+    try:
+        _write_new(path, key.public.pem.encode())
+        path.chmod(0o644)
+    except OSError as error:
+        raise SigningKeyError(
+            f"The public key {path} cannot be written: {error.strerror}.",
+            "Give this user access to its directory, or set SPARKYARD_SIGNING_KEY.",
+        ) from error
 
 
 def _may_make(settings: Settings, committed: Path) -> bool:

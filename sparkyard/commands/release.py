@@ -41,24 +41,35 @@ def main(argv: list[str]) -> int:
     version = str(versions.parse(chosen.version))
     site = plan.site(chosen.stack)
     checkout = git.checkout()
-    git.require_branch(checkout)
-    git.require_clean(checkout)
+    if chosen.push and not checkout.source:
+        raise GitError(
+            "--push is asked for, and the checkout has no remote called origin.",
+            "Add one with `git remote add origin URL`, or leave out --push.",
+        )
     place = releases.place(site, start=True)
     place.registry.ping()
     desk = Desk(place, console.note, chosen.take_over)
+    if chosen.complete:
+        return _finish(chosen, place, releasing.go_on(desk, version, None))
+    git.require_branch(checkout)
+    git.require_clean(checkout)
     found = release.candidates(site)
     if chosen.dry_run and place.has(version):
-        print(f"{version} is released; would complete what is missing of its tags")
-        return 0
+        return _dry_run(place, version, (), as_json=chosen.json)
     if place.has(version):
         done = releasing.go_on(desk, version, {each.image.name: each.digest for each in found})
     else:
         _check(place, version, checkout)
         _prove(site, found, allow_untested=chosen.allow_untested)
         if chosen.dry_run:
-            return _dry_run(place, version, found)
+            return _dry_run(place, version, found, as_json=chosen.json)
         done = _begin(Request(site, place, version, checkout), found, desk)
-    record = done.record
+    return _finish(chosen, place, done)
+
+
+def _finish(chosen: argparse.Namespace, place: Place, done: ReleaseFiles) -> int:
+    """Tag the commit, and show what was released."""
+    record, version = done.record, done.record.version
     made = git.tag(version, record.revision, f"Release {version}\n\n{_digests(record)}\n")
     console.note(f"git tag {version} {'made' if made else 'was there'} at {record.revision[:12]}")
     if chosen.push:
@@ -84,6 +95,10 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--take-over", action="store_true",
         help="take over from another command that publishes here and died",
+    )  # fmt: skip
+    parser.add_argument(
+        "--complete", action="store_true",
+        help="complete the tags of a release whose record stands, whatever is checked out or built",
     )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="check everything, send nothing")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -127,10 +142,16 @@ def _begin(asked: Request, found: Sequence[Candidate], desk: Desk) -> ReleaseFil
     return releasing.publish(desk, ready, lambda: _check(desk.place, asked.version, asked.checkout))
 
 
-def _dry_run(place: Place, version: str, found: Sequence[Candidate]) -> int:
-    for each in found:
-        print(f"would push {place.repository(each.image.name)}@{each.digest}")
-    print(f"would write {place.host}/{place.releases}:{version}, then move the tags")
+def _dry_run(place: Place, version: str, found: Sequence[Candidate], *, as_json: bool) -> int:
+    pushed = [f"{place.repository(each.image.name)}@{each.digest}" for each in found]
+    record = f"{place.host}/{place.releases}:{version}"
+    if as_json:
+        print(json.dumps({"version": version, "record": record, "would_push": pushed}, indent=2))
+    elif not found:
+        print(f"{version} is released; would complete what is missing of its tags")
+    else:
+        print("\n".join(f"would push {each}" for each in pushed))
+        print(f"would write {record}, then move the tags")
     return 0
 
 

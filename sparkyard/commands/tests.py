@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import console, engine, evidence, git, paths, plan, test_results
+from sparkyard import bootstrap, console, engine, evidence, git, paths, plan, test_results
 from sparkyard.build import build
 from sparkyard.command import run
 from sparkyard.errors import TestsFailedError, UnknownNameError
@@ -55,7 +54,7 @@ def main(argv: list[str]) -> int:
     before = _digests(where) if set(parts) != {"unit"} else {}
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "results.json"
-        exit_code = subprocess.call([*pytest, "--results", str(file), *rest], cwd=paths.ROOT)
+        exit_code = bootstrap.call([*pytest, "--results", str(file), *rest])
         results = test_results.read(file)
         if before and not _restricted(chosen.k, rest, os.environ.get("PYTEST_ADDOPTS", "")):
             _record(where, results, before)

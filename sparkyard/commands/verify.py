@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sparkyard import console, oci, plan, releases, signing_key, verify, verify_images
+from sparkyard import console, plan, releases, signing_key, verify, verify_images, versions
 from sparkyard.errors import FileAccessError, HashMismatchError, SparkyardError, VerificationError
 from sparkyard.plan import Site
 from sparkyard.verify_images import Checked, Progress
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         SigningKeyError: there is no usable public key.
     """
     options = _parse(argv)
-    oci.check_tag(options.version)
+    versions.parse(options.version)
     checks: list[Checked] = []
     failure = "it was not checked to the end"
     try:
