@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -34,3 +36,25 @@ def test_tools_are_made_anew_when_the_lock_changes(
     assert bootstrap.ready()
     (tmp_path / "tools.lock").write_text("nox==2\n")
     assert not bootstrap.ready()
+
+
+def test_ctrl_c_gives_a_command_time_to_end() -> None:
+    child = (
+        "import time\n"
+        "try:\n print('ready', flush=True); time.sleep(30)\n"
+        "except KeyboardInterrupt:\n time.sleep(1); print('in order', flush=True)\n"
+        " raise SystemExit(7)"
+    )
+    code = (
+        "import sys; sys.path.insert(0, 'sparkyard'); import bootstrap\n"
+        f"sys.exit(bootstrap.call([sys.executable, '-c', {child!r}]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=bootstrap.ROOT, text=True, start_new_session=True,
+        stdout=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.communicate(timeout=20)[0] == "in order\n"
+    assert process.returncode == 7

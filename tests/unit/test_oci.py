@@ -93,3 +93,9 @@ def test_an_index_around_an_image_leaves_it_as_it_is() -> None:
     assert json.loads(around.data)["manifests"] == [image.as_json()]
     assert around.media_type == oci.INDEX
     assert around.digest == oci.digest_of(around.data)
+
+
+def test_a_password_in_a_registrys_name_is_not_told() -> None:
+    with pytest.raises(ReferenceFormatError) as refusal:
+        oci.repository("https://me:s3cret@registry.example.com", "a")
+    assert "s3cret" not in refusal.value.what

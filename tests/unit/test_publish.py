@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from socketserver import StreamRequestHandler
+from typing import cast
 
 import pytest
 
-from sparkyard import chaos_client, chaos_family, publish
+from sparkyard import chaos_client, chaos_family, oci, publish, pushing, releasing
 from sparkyard.channel import LATEST
 from sparkyard.chaos_client import PROMOTE, RELEASE, ROLLBACK, Task
 from sparkyard.chaos_reader import MOVING, Reader
+from sparkyard.claim import Claim
 from sparkyard.errors import (
+    ReferenceFormatError,
     RegistryAbsentError,
     RegistryUnreachableError,
     ReleaseHistoryError,
+    ReleaseInProgressError,
     SparkyardError,
+    VerificationError,
 )
+from sparkyard.oci import Content
+from sparkyard.publish import Attached, Publisher
 from sparkyard.registry import Registry
 from sparkyard.registry_http import Limits
 from sparkyard.releases import Place
+from sparkyard.releasing import Desk
 from sparkyard.settings import Settings
-from tests.unit.tiny_registry import API, RESET, Asked, Reply, Tiny, serving
+from tests.unit.tiny_registry import API, RESET, Asked, Reply, Tiny, error, serving
 
 ONE_TRY = Limits(retries=0, backoff=0, connect=2, silence=5)
 STABLE = "stable"
@@ -35,6 +43,7 @@ class Store(Tiny):
     def __init__(self) -> None:
         super().__init__()
         self.left = FOR_EVER
+        self.deletes = True
         self.writes: list[str] = []
 
     def answer(self, asked: Asked) -> Reply:
@@ -43,6 +52,8 @@ class Store(Tiny):
             self.writes.append(f"{asked.method} {asked.path}")
         if self.left < 0:
             return RESET
+        if asked.method == "DELETE" and not self.deletes:
+            return error(403, "DENIED")
         if asked.method == "DELETE":
             repository, _, digest = asked.path.removeprefix("/v2/").partition("/manifests/")
             stored = self.manifests[repository, digest]
@@ -63,12 +74,12 @@ class Family:
     def __init__(self, store: Store, host: str, layout: Path) -> None:
         self.store = store
         self.place = Place(Registry(host, Settings(), limits=ONE_TRY), host, "family")
-        self._layout = str(layout)
+        self.layout = str(layout)
 
     def do(self, action: str, number: int = 0, channel: str = "") -> None:
         """Do what a command does; what an earlier one left behind counts as dead."""
         task = Task(
-            action, self.place.host, "family", self._layout, 0, number, channel, take_over=True
+            action, self.place.host, "family", self.layout, 0, number, channel, take_over=True
         )
         chaos_client.do(task, self.place)
 
@@ -208,6 +219,56 @@ def test_blobs_of_one_image_are_not_sent_again_for_another(family: Family) -> No
              for digest in image.blobs}  # fmt: skip
     sent = [digest for digest in stored if digest in known]
     assert len(sent) == len(set(sent)) == len(known)
+
+
+def test_who_may_not_delete_releases_all_the_same(family: Family) -> None:
+    family.store.deletes = False
+    for number in (1, 2):
+        family.do(RELEASE, number)
+    assert family.left(2, (*MOVING, LATEST)) == []
+
+
+def test_a_release_that_compares_with_the_wrong_one_is_refused(family: Family) -> None:
+    made = chaos_family.make(0, 2)
+    ready = chaos_family.ready(made, family.place, Path(family.layout), "2026-01-01T00:00:00Z")
+    family.do(RELEASE, 1)
+    before = list(family.store.manifests)
+    with pytest.raises(ReleaseInProgressError, match="released meanwhile"):
+        releasing.publish(Desk(family.place, lambda _: None), ready, lambda: None)
+    assert list(family.store.manifests) == before
+
+
+def test_no_release_moves_a_tag_that_is_a_channel(family: Family) -> None:
+    family.do(RELEASE, 1)
+    family.do(PROMOTE, 1, STABLE)
+    pushing.check_no_channel(family.place.registry, "family", ["main", "spark-0"])
+    with pytest.raises(ReferenceFormatError, match=STABLE):
+        pushing.check_no_channel(family.place.registry, "family", ["main", STABLE])
+
+
+def test_what_is_no_release_is_told(family: Family) -> None:
+    family.do(RELEASE, 1)
+    channel = family.place.registry.manifest(family.place.releases, LATEST)
+    family.place.registry.put_manifest(family.place.releases, "9.0.0", channel)
+    with pytest.raises(VerificationError, match=r"9\.0\.0"):
+        family.place.fetch("9.0.0")
+
+
+def test_a_signature_goes_behind_those_of_others(family: Family) -> None:
+    def signed(text: bytes) -> Attached:
+        blob = Content("application/json", text)
+        manifest = oci.artifact("application/x", {"a": blob}, {})
+        empty = Content(oci.EMPTY, oci.EMPTY_CONTENT)
+        return Attached("family/a", "sha256-x.sig", manifest, (blob, empty))
+
+    publisher = Publisher(family.place, cast(Claim, None), lambda _: None)
+    theirs, ours = signed(b"theirs"), signed(b"ours")
+    for document in (theirs, ours, ours):
+        publisher._attach(document)
+    held = family.place.registry.manifest("family/a", "sha256-x.sig").document()["layers"]
+    assert held == [
+        *theirs.manifest.document()["layers"], *ours.manifest.document()["layers"]
+    ]  # fmt: skip
 
 
 def test_a_rollback_without_a_way_back_changes_nothing(family: Family) -> None:

@@ -94,6 +94,16 @@ def test_refuses_what_is_no_choice_and_no_port(file: Path, name: str, value: str
     assert value in refusal.value.what
 
 
+def test_a_namespace_has_no_slash_at_its_ends(file: Path) -> None:
+    assert settings.load({"SPARKYARD_NAMESPACE": "/team/spark/"}, file).namespace == "team/spark"
+
+
+def test_a_password_in_a_value_is_not_told(file: Path) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        settings.load({"SPARKYARD_PYPI_INDEX": "ftp://me:s3cret@host"}, file)
+    assert "s3cret" not in refusal.value.what
+
+
 def test_an_unknown_setting(file: Path) -> None:
     file.write_text('pypi_indx = "x"\n')
     with pytest.raises(UnknownNameError, match="pypi_indx") as refusal:

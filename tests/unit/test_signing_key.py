@@ -237,6 +237,17 @@ def test_no_pair_is_made_where_another_public_key_is_published(home: Path) -> No
         signing_key.ensure(Settings(), committed)
 
 
+def test_a_private_key_without_its_public_one_gets_it(home: Path) -> None:
+    path = signing_key.signing_path(Settings())
+    mine = signing_key.make(path)
+    signing_key.beside(path).unlink()
+    assert signing_key.ensure(Settings(), ABSENT).public.id == mine.public.id
+    assert signing_key.load_public(signing_key.beside(path)).id == mine.public.id
+    absent = Settings(verification_key=str(home / "theirs.pub"))
+    with pytest.raises(SigningKeyError, match=r"theirs\.pub"):
+        signing_key.ensure(absent, ABSENT)
+
+
 def test_a_key_that_nobody_verifies_with_does_not_sign(home: Path) -> None:
     mine = signing_key.make(signing_key.signing_path(Settings()))
     committed = write(home / "release-key.pub", public_pem(P256))
