@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import statistics
 import subprocess
@@ -201,12 +202,21 @@ def bump(root: Path) -> None:
     """
     where = plan.site()
     directory = root / where.stack.dependencies.relative_to(paths.ROOT)
-    lock = (directory / "poetry.lock").read_text()
-    now = lock.split(f'name = "{BUMPED}"\nversion = "')[1].split('"')[0]
     declaration = directory / "pyproject.toml"
-    declared = declaration.read_text()
-    declaration.write_text(declared.replace(f'{BUMPED} = "*"', f'{BUMPED} = "<{now}"'))
+    lock = (directory / "poetry.lock").read_text()
+    declaration.write_text(older(declaration.read_text(), lock))
     dependencies.lock(directory, where.settings)
+
+
+def older(declared: str, lock: str) -> str:
+    """Return a declaration that asks for less of the measured package than is locked.
+
+    Args:
+        declared: pyproject.toml, whatever it asks for now.
+        lock: the poetry.lock that belongs to it.
+    """
+    now = lock.split(f'name = "{BUMPED}"\nversion = "')[1].split('"', maxsplit=1)[0]
+    return re.sub(rf'^{BUMPED} = ".*"$', f'{BUMPED} = "<{now}"', declared, flags=re.MULTILINE)
 
 
 def files_of_checkout() -> list[str]:
