@@ -6,42 +6,17 @@ that could not be had is None, and `Facts.missing` gives the reason under the fa
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import collector, paths, whole_file
+from sparkyard import collector, look_inside
 from sparkyard.command import mask, run
 from sparkyard.decode import NotOfThatTypeError, decode
-from sparkyard.errors import (
-    CommandFailedError,
-    EngineMissingError,
-    ImageMissingError,
-    InspectionError,
-)
-
-COLLECT_TIMEOUT = 600.0
-"""Seconds; a family's image takes 2 to 4, a cold 5 GB conda image about a minute."""
-
-NO_PYTHON = 97
-"""Exit code of `_FIND_PYTHON` when an image has no interpreter at all."""
-
-# The collector needs any Python, and finds the ones that count by itself: so take what there is.
-# -I and -S: neither the image's PYTHON* variables nor its site hooks change the collector.
-_FIND_PYTHON = f"""
-for python in "$PYSPARK_PYTHON" python3 python /opt/venv/bin/python /opt/conda/bin/python \
-    /usr/bin/python3* /usr/local/bin/python3*; do
-    found=$(command -v "$python" 2>/dev/null) && [ -n "$python" ] || continue
-    "$found" -I -S -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue
-    exec "$found" -I -S -
-done
-exit {NO_PYTHON}
-"""
+from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
+from sparkyard.look_inside import Look
 
 
 @dataclass(frozen=True)
@@ -268,11 +243,6 @@ def parse(document: str) -> Facts:
         raise _not_facts(str(error)) from error
 
 
-def serialize(facts: Facts) -> str:
-    """Return facts as JSON: one line, keys sorted, so that equal facts are equal text."""
-    return json.dumps(dataclasses.asdict(facts), sort_keys=True) + "\n"
-
-
 def resolve(reference: str) -> ImageIdentity:
     """Return which image of the engine a reference names, pulling it first where it is not there.
 
@@ -315,67 +285,13 @@ def collect(reference: str) -> Facts:
         InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
     """
     image = resolve(reference)
-    kept = _cache_path(image)
-    try:
-        return parse(kept.read_text(encoding="utf-8"))
-    except (OSError, InspectionError):
-        pass
-    facts = dataclasses.replace(parse(_run_collector(image)), subject=image.digest)
-    with contextlib.suppress(OSError):  # a full disk only costs the cache
-        whole_file.write(kept, serialize(facts))
-    return facts
+    look = Look("facts", collector_source(), f"{image.reference} cannot be looked into")
+    return dataclasses.replace(look_inside.collect(image, look, parse), subject=image.digest)
 
 
 def collector_source() -> str:
     """Return the collector as text: what is piped into an image, or shipped to an executor."""
     return Path(collector.__file__).read_text(encoding="utf-8")
-
-
-def cache_directory() -> Path:
-    """Return where facts are kept."""
-    return paths.cache() / "facts"
-
-
-def _cache_path(image: ImageIdentity) -> Path:
-    made_by = hashlib.sha256(collector_source().encode()).hexdigest()[:12]
-    digest = image.digest.rpartition(":")[2]
-    return cache_directory() / f"{digest}-{image.architecture or 'any'}-{made_by}.json"
-
-
-def _run_collector(image: ImageIdentity) -> str:
-    name = f"sparkyard-facts-{secrets.token_hex(6)}"
-    # By digest, so that a tag that moves meanwhile does not put facts under a wrong name.
-    argv = ["docker", "run", "-i", "--rm", "--name", name, "--network", "none", "--pull", "never"]
-    argv += ["--security-opt", "no-new-privileges", "--entrypoint", "/bin/sh", image.digest]
-    try:
-        ended = run(
-            [*argv, "-c", _FIND_PYTHON],
-            stdin=collector_source(),
-            check=False,
-            timeout=COLLECT_TIMEOUT,
-        )
-    except (CommandFailedError, KeyboardInterrupt):
-        run(["docker", "rm", "--force", name], check=False)
-        raise
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-    if ended.exit_code == 0 and lines:
-        return lines[-1]
-    if ended.exit_code == NO_PYTHON:
-        what, remedy = (
-            f"{image.reference} has no Python 3.6 or newer, so it cannot be looked into.",
-            "A PySpark driver or executor needs one: check that this is the image you mean.",
-        )
-    elif ended.exit_code in (126, 127):
-        what, remedy = (
-            f"{image.reference} cannot run /bin/sh, so it cannot be looked into.",
-            "Take an image with a shell, made for this machine's architecture.",
-        )
-    else:
-        what, remedy = (
-            f"The collector failed in {image.reference} with exit code {ended.exit_code}.",
-            "The lines above are the last that it wrote; the image may be damaged.",
-        )
-    raise InspectionError(what, remedy, detail=mask("\n".join(ended.stderr.splitlines()[-10:])))
 
 
 def _not_facts(why: str) -> InspectionError:

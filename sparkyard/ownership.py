@@ -6,36 +6,19 @@ it. Names and versions are facts (`sparkyard.facts`): here are files, licences a
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparkyard import ownership_collector, paths, whole_file
-from sparkyard.command import mask, run
-from sparkyard.errors import CommandFailedError, InspectionError
+from sparkyard import look_inside, ownership_collector
+from sparkyard.errors import InspectionError
 from sparkyard.facts import ImageIdentity
-
-COLLECT_TIMEOUT = 600.0
-"""Seconds; a family's image of 48,000 files takes about 4."""
+from sparkyard.look_inside import Look
 
 OURS = "io.sparkyard.fingerprint"
 """The label of images that Sparkyard built, and of their children."""
-
-# -B: as root, Python could write byte code into the very tree that is counted.
-_FIND_PYTHON = """
-for python in python3 python /opt/venv/bin/python /opt/conda/bin/python /usr/bin/python3*; do
-    found=$(command -v "$python" 2>/dev/null) || continue
-    "$found" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue
-    exec "$found" -I -S -B - "$@"
-done
-echo "no Python 3.6 or newer" >&2
-exit 97
-"""
 
 
 @dataclass(frozen=True)
@@ -163,37 +146,12 @@ def collect(image: ImageIdentity) -> Ownership:
     Raises:
         InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
     """
-    source = Path(ownership_collector.__file__).read_text(encoding="utf-8")
-    made_by = hashlib.sha256(source.encode()).hexdigest()[:12]
-    digest = image.digest.rpartition(":")[2]
-    kept = paths.cache() / "ownership" / f"{digest}-{image.architecture or 'any'}-{made_by}.json"
-    try:
-        return parse(kept.read_text(encoding="utf-8"))
-    except (OSError, InspectionError):
-        pass
-    document = _run_collector(image, source)
-    found = parse(document)
-    with contextlib.suppress(OSError):  # a full disk only costs the cache
-        whole_file.write(kept, document)
-    return found
-
-
-def _run_collector(image: ImageIdentity, source: str) -> str:
-    name = f"sparkyard-ownership-{secrets.token_hex(6)}"
-    # Root, because a file that its owner alone may read is content of the image too.
-    argv = ["docker", "run", "-i", "--rm", "--name", name, "--network", "none", "--pull", "never"]
-    argv += ["--user", "0", "--security-opt", "no-new-privileges", "--entrypoint", "/bin/sh"]
-    argv += [image.digest, "-c", _FIND_PYTHON, "sh", *(["--sparkyard"] * (OURS in image.labels))]
-    try:
-        ended = run(argv, stdin=source, check=False, timeout=COLLECT_TIMEOUT)
-    except (CommandFailedError, KeyboardInterrupt):
-        run(["docker", "rm", "--force", name], check=False)
-        raise
-    lines = [line for line in ended.stdout.splitlines() if line.startswith("{")]
-    if ended.exit_code == 0 and lines:
-        return lines[-1]
-    raise InspectionError(
-        f"The files of {image.reference} could not be counted: exit code {ended.exit_code}.",
-        "It needs a shell and Python 3.6 or newer; the lines above are the last that were written.",
-        detail=mask("\n".join(ended.stderr.splitlines()[-10:])),
+    look = Look(
+        "ownership",
+        Path(ownership_collector.__file__).read_text(encoding="utf-8"),
+        f"The files of {image.reference} cannot be counted",
+        # Root, because a file that its owner alone may read is content of the image too.
+        options=("--user", "0"),
+        arguments=("--sparkyard",) if OURS in image.labels else (),
     )
+    return look_inside.collect(image, look, parse)
