@@ -1,0 +1,75 @@
+"""How do tests get an object store: a real S3 server, or an emulator of Google Cloud Storage?"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from sparkyard import bake, paths
+from sparkyard.command import run
+from sparkyard.plan import Site
+from sparkyard.settings import ca_bundle
+from tests.e2e.cluster import BUCKET, S3
+from tests.support import Container, Lab
+
+HERE = Path(__file__).parent
+FILES = ("Dockerfile", "go.mod", "go.sum")
+"""What the build of a server reads; the tests beside it change nothing of it."""
+
+
+@contextmanager
+def server_image(lab: Lab, site: Site, executor_image: str, name: str) -> Iterator[str]:
+    """Give the image that tests/e2e/NAME builds; what is left is the engine's build cache."""
+    image = lab.name(name)
+    bake.write_mirrors(site.settings)
+    argv = ["docker", "buildx", "build", "--provenance=false", "--load"]
+    argv += ["--tag", image, "--label", lab.label]
+    argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
+    argv += ["--build-context", f"executors=docker-image://{executor_image}"]
+    argv += ["--build-arg", f"SUITE={site.stack.debian}", "--build-arg", f"BUCKET={BUCKET}"]
+    argv += ["--secret", f"id=mirrors,src={bake.MIRRORS}"]
+    bundle = ca_bundle(site.settings)
+    argv += ["--secret", f"id=ca,src={bundle}"] if bundle else []
+    with tempfile.TemporaryDirectory(prefix=f"{image}-") as directory:
+        for file in FILES:
+            shutil.copy(HERE / name / file, directory)
+        run([*argv, directory], timeout=900)
+    try:
+        yield image
+    finally:
+        if not lab.keep:
+            run(["docker", "image", "rm", "--force", image], check=False)
+
+
+@contextmanager
+def s3(
+    lab: Lab, image: str, *, what: str, options: Sequence[str], address: str = "", port: int = 7070
+) -> Iterator[S3]:
+    """Give an S3 server with one empty bucket, and credentials that only this run has.
+
+    Args:
+        options: words for `docker run`: the network it is on.
+        address: what clients call it; the container's name without it.
+    """
+    access, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
+    keys = {"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret}
+    # Its flags come before the name of the backend, which the image's entrypoint has.
+    variables = {**keys, "VGW_PORT": f"{address}:{port}"}
+    with lab.container(image, what=what, options=options, environment=variables) as server:
+        credentials = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
+        yield S3(server, f"http://{address or server.name}:{port}", credentials)
+
+
+@contextmanager
+def gcs(lab: Lab, site: Site, network: str, executor_image: str) -> Iterator[tuple[Container, str]]:
+    """Give an emulator of Google Cloud Storage without a bucket, and its address on the network."""
+    with ExitStack() as stack:
+        image = stack.enter_context(server_image(lab, site, executor_image, "gcs"))
+        host = f"{lab.name('gcs-server')}:4443"
+        flags = ["-external-url", f"http://{host}", "-public-host", host]
+        container = lab.container(image, *flags, what="gcs-server", options=["--network", network])
+        yield stack.enter_context(container), f"http://{host}/"
