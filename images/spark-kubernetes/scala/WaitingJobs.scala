@@ -1,0 +1,43 @@
+package org.apache.spark.sparkyard
+
+import java.util.concurrent.ConcurrentHashMap
+
+import scala.collection.JavaConverters._
+
+import org.apache.spark.scheduler._
+
+/** Which jobs are active and since when, and has an executor ever registered? */
+class WaitingJobs extends SparkListener {
+  private val since = new ConcurrentHashMap[Int, Long]()
+  // Names and no count: Spark also says of executors that never registered that they are removed.
+  private val executors = ConcurrentHashMap.newKeySet[String]()
+  @volatile private var registered = false
+
+  /** Job id -> when it began, in milliseconds. Those of streams are not among them. */
+  def active: Map[Int, Long] = since.asScala.toMap
+
+  def everRegistered: Boolean = registered
+
+  def noExecutor: Boolean = executors.isEmpty
+
+  override def onJobStart(start: SparkListenerJobStart): Unit =
+    if (!WaitingJobs.ofStream(start)) since.put(start.jobId, System.currentTimeMillis())
+
+  override def onJobEnd(end: SparkListenerJobEnd): Unit = since.remove(end.jobId)
+
+  override def onExecutorAdded(added: SparkListenerExecutorAdded): Unit = {
+    registered = true
+    executors.add(added.executorId)
+  }
+
+  override def onExecutorRemoved(removed: SparkListenerExecutorRemoved): Unit =
+    executors.remove(removed.executorId)
+}
+
+object WaitingJobs {
+  // StreamExecution.QUERY_ID_KEY and JobScheduler.BATCH_TIME_PROPERTY_KEY: what streams set.
+  private val marks = Seq("sql.streaming.queryId", "spark.streaming.internal.batchTime")
+
+  private def ofStream(start: SparkListenerJobStart): Boolean =
+    Option(start.properties).exists(properties => marks.exists(properties.getProperty(_) != null))
+}
