@@ -9,7 +9,7 @@ OPTIONS := $(if $(FIRST),$(shell set -- $(MAKECMDGOALS); while [ "$$1" != "$(FIR
 REST = $(if $(strip $(OPTIONS) $(ARGS)),-- $(OPTIONS) $(ARGS))
 
 SESSIONS = dependencies pyspark all_spark jupyterhub executors plan parity tests lint bench engine pins clean \
-	tags registry push push_jupyterhub push_executors release promote rollback verify diff sbom keys reproduce chaos
+	tags registry history push push_jupyterhub push_executors release promote rollback verify diff sbom keys reproduce chaos
 .PHONY: help test spark_executors $(SESSIONS)
 .DEFAULT_GOAL := help
 
@@ -37,6 +37,8 @@ test: tests ## the same as tests
 tags: .venv/.made-from ## print the tags of the built images
 	@$(NOX) $@ $(REST)
 registry: .venv/.made-from ## start the registry of this machine
+	@$(NOX) $@ $(REST)
+history: .venv/.made-from ## show past applications: make history ARGS="--logs s3a://bucket/events"
 	@$(NOX) $@ $(REST)
 push: .venv/.made-from ## push images that passed their tests
 	@$(NOX) $@ $(REST)

@@ -85,6 +85,12 @@ def registry(session: nox.Session) -> None:
 
 
 @nox.session
+def history(session: nox.Session) -> None:
+    """Show past applications in Spark's History Server, from their event logs."""
+    sparkyard(session, "history")
+
+
+@nox.session
 def push(session: nox.Session) -> None:
     """Push the images named after --, all without a name, once their evidence is there."""
     sparkyard(session, "push")

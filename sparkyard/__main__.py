@@ -26,6 +26,7 @@ COMMANDS = {
     "dependencies": "lock the Python and Debian packages and the jars",
     "diff": "say what changed between two releases",
     "engine": "check the container engine; install and start a missing one",
+    "history": "show past applications in Spark's History Server",
     "keys": "make the keys that sign and verify releases",
     "lint": "check the code, the Dockerfiles and the generated files",
     "parity": "compare the driver's image and the executors'",

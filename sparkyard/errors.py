@@ -267,5 +267,65 @@ class ReleaseHistoryError(SparkyardError):
     exit_code = 79
 
 
+class ClusterNotConfiguredError(SparkyardError):
+    """No kubeconfig says which cluster to ask, or the one there is cannot be used."""
+
+    exit_code = 80
+
+
+class ClusterUnreachableError(SparkyardError):
+    """The API server of a cluster could not be asked."""
+
+    exit_code = 81
+
+
+class ClusterRightsError(SparkyardError):
+    """The API server does not know who asks, or does not let them do this."""
+
+    exit_code = 82
+
+
+class ClusterAbsentError(SparkyardError):
+    """The cluster has no such namespace, service account, pod or container."""
+
+    exit_code = 83
+
+
+class ClusterRefusedError(SparkyardError):
+    """The API server would not take an object: over a quota, or against a policy."""
+
+    exit_code = 84
+
+
+class PodStartError(SparkyardError):
+    """A pod did not start, or did not stay."""
+
+    exit_code = 85
+
+
+class ClusterJobError(SparkyardError):
+    """A job on the cluster ran, and failed."""
+
+    exit_code = 86
+
+
+class EventLogsAbsentError(SparkyardError):
+    """There is no such bucket or directory of event logs."""
+
+    exit_code = 90
+
+
+class EventLogsRefusedError(SparkyardError):
+    """Event logs may not be read by who is to show them."""
+
+    exit_code = 91
+
+
+class HistoryServerError(SparkyardError):
+    """Spark's history server did not start, or does not list applications."""
+
+    exit_code = 92
+
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, the shell's own convention."""

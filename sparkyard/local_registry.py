@@ -7,11 +7,9 @@ volume. Nobody else reaches it, so it asks for no credentials.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
-from typing import Any
 
-from sparkyard import bake, base_image, console, engine, paths
+from sparkyard import bake, base_image, console, engine, local_container, paths
 from sparkyard.command import run
 from sparkyard.errors import (
     BuildFailedError,
@@ -20,6 +18,7 @@ from sparkyard.errors import (
     SettingsError,
     SparkyardError,
 )
+from sparkyard.local_container import LocalContainer
 from sparkyard.plan import LABEL, Site
 from sparkyard.registry import Registry
 from sparkyard.registry_http import Limits
@@ -33,7 +32,6 @@ _DATA = "/var/lib/docker-registry"
 _LABEL = f"{LABEL}.registry"
 _STARTING = Limits(retries=6, backoff=0.2, connect=5, silence=10)
 """About 13 s until it must answer; docker-registry takes well under one."""
-_TAKEN = ("port is already allocated", "address already in use", "ports are not available")
 
 
 @dataclass(frozen=True)
@@ -54,18 +52,9 @@ def host(settings: Settings) -> str:
 
 def state(settings: Settings, name: str = NAME) -> State:
     """Return how it is now. Raises EngineMissingError: no engine answers."""
-    found = _container(name)
-    ports = (found.get("HostConfig") or {}).get("PortBindings") or {}
-    bound = [each for each in ports.get("5000/tcp") or [] if each]
-    port = str(bound[0]["HostPort"]) if bound else settings.local_registry_port
-    labels = (found.get("Config") or {}).get("Labels") or {}
-    return State(
-        f"127.0.0.1:{port}",
-        name,
-        name,
-        bool((found.get("State") or {}).get("Running")),
-        str(labels.get(_LABEL, "")),
-    )
+    now = _container(name).state()
+    port = now.port or settings.local_registry_port
+    return State(f"127.0.0.1:{port}", name, name, now.running, now.made_of)
 
 
 def ensure(site: Site, name: str = NAME) -> str:
@@ -82,19 +71,18 @@ def ensure(site: Site, name: str = NAME) -> str:
     wanted = _image(site)
     if not (now.running and now.host == where and now.image == wanted):
         _provide(site, wanted)
-        _remove(name)
+        _container(name).remove()
         _start(site, wanted, name)
         console.note(f"started the registry {where} of this machine ({name})")
     answering = Registry(where, site.settings, limits=_STARTING)
     try:
         answering.ping()
     except RegistryUnreachableError as error:
-        said = engine.client("logs", "--tail", "20", name)
         raise RegistryUnreachableError(
             f"The registry of this machine was started at {where}, and does not answer.",
             f"See `docker logs {name}`; start it anew: `nox -s registry -- --stop`, then "
             "`nox -s registry`.",
-            detail=said.stdout + said.stderr,
+            detail=_container(name).log(20),
         ) from error
     finally:
         answering.close()
@@ -103,12 +91,12 @@ def ensure(site: Site, name: str = NAME) -> str:
 
 def stop(name: str = NAME) -> bool:
     """Take the container away, not what it holds; return whether there was one."""
-    return _remove(name)
+    return _container(name).remove()
 
 
 def remove(name: str = NAME) -> bool:
     """Take the container away with all that it holds; return whether there was anything."""
-    had = _remove(name)
+    had = _container(name).remove()
     return engine.client("volume", "rm", name).exit_code == 0 or had
 
 
@@ -153,23 +141,15 @@ def _provide(site: Site, wanted: str) -> None:
 
 def _start(site: Site, image: str, name: str) -> None:
     port = site.settings.local_registry_port
-    ended = engine.client(
-        *("run", "--detach", "--name", name, "--restart", "unless-stopped"),
-        *("--publish", f"127.0.0.1:{port}:5000", "--volume", f"{name}:{_DATA}"),
-        *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
-        *("--label", f"{_LABEL}={image}", image),
+    said = _container(name).start(
+        port, image, "--restart", local_container.RESTART, "--volume", f"{name}:{_DATA}", image
     )
-    if ended.exit_code == 0:
-        return
-    if "already in use by container" in ended.stderr:
-        return  # another command was quicker: it is the same registry
-    # The engine leaves a container that it could not start.
-    _remove(name)
-    raise _not_started(port, ended.stderr)
+    if said:
+        raise _not_started(port, said)
 
 
 def _not_started(port: str, said: str) -> SparkyardError:
-    if any(words in said for words in _TAKEN):
+    if local_container.port_taken(said):
         return SettingsError(
             f"The registry of this machine cannot have port {port}: something else listens there.",
             "Set SPARKYARD_LOCAL_REGISTRY_PORT to a free port; or, if a registry is what listens, "
@@ -178,15 +158,9 @@ def _not_started(port: str, said: str) -> SparkyardError:
     return RegistryUnreachableError(
         "The registry of this machine could not be started.",
         "See what the engine says above, or set REGISTRY to another one.",
-        detail=said.strip(),
+        detail=said,
     )
 
 
-def _container(name: str) -> dict[str, Any]:
-    found = engine.client("container", "inspect", name)
-    documents = json.loads(found.stdout or "[]")
-    return dict(documents[0]) if documents else {}
-
-
-def _remove(name: str) -> bool:
-    return bool(_container(name)) and engine.client("rm", "--force", name).exit_code == 0
+def _container(name: str) -> LocalContainer:
+    return LocalContainer(name, _LABEL, 5000)

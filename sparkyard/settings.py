@@ -51,6 +51,9 @@ class Settings:
         apt_snapshot: URL under which snapshots of Debian's archive stand, asked for locked
             packages that the mirror no longer has.
         apt_moved: "refuse" or "follow", where locked packages cannot be had any more.
+        event_log_dir: s3a://bucket/prefix, or a directory, whose event logs `history` shows.
+        hadoop_conf_dir: directory with the core-site.xml that says how to reach S3, and as whom.
+        history_port: port on loopback of the history server.
     """
 
     ca_bundle: str = ""
@@ -69,10 +72,14 @@ class Settings:
     verification_key: str = ""
     apt_snapshot: str = "https://snapshot.debian.org/archive"
     apt_moved: str = "refuse"
+    event_log_dir: str = ""
+    hadoop_conf_dir: str = ""
+    history_port: str = "18080"
 
 
 _URLS = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
          "cran_mirror", "apt_snapshot")  # fmt: skip
+_PORTS = ("local_registry_port", "history_port")
 _CHOICES = {"compression": ("zstd", "gzip"), "apt_moved": ("refuse", "follow")}
 _PLAIN_VARIABLES = {"registry": "REGISTRY", "ca_bundle": "SSL_CERT_FILE"}
 """Variables without our prefix that people already set, asked after the prefixed ones."""
@@ -142,12 +149,13 @@ def _check(settings: Settings) -> None:
                 f'The setting {name} is "{getattr(settings, name)}".',
                 f"Set SPARKYARD_{name.upper()} to {' or '.join(choices)}.",
             )
-    port = settings.local_registry_port
-    if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise SettingsError(
-            f'The setting local_registry_port is "{port}", which is no port.',
-            "Set SPARKYARD_LOCAL_REGISTRY_PORT to a number from 1 to 65535.",
-        )
+    for name in _PORTS:
+        port = getattr(settings, name)
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise SettingsError(
+                f'The setting {name} is "{port}", which is no port.',
+                f"Set SPARKYARD_{name.upper()} to a number from 1 to 65535.",
+            )
     for name in _URLS:
         value = getattr(settings, name)
         if value and not value.startswith(("http://", "https://")):

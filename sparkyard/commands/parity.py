@@ -1,4 +1,7 @@
-"""`nox -s parity`: do the driver's image and the executors' image agree?"""
+"""`nox -s parity`: do the driver's image and the executors' image agree?
+
+With --cluster: do a driver and executors that run on a Kubernetes? KUBECONFIG names it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -23,6 +27,10 @@ from sparkyard.facts import ImageIdentity
 from sparkyard.parity import Report, Row, Verdict
 from sparkyard.parity_rules import EXECUTORS, MUST
 from sparkyard.record import ParityRow
+
+if TYPE_CHECKING:
+    from sparkyard.live_parity import LiveRow
+    from sparkyard.live_parity_result import Found
 
 PIPED_WIDTH = 200
 """Columns when no terminal says how wide it is: room for a row on one line, mostly."""
@@ -48,6 +56,8 @@ def main(argv: list[str]) -> int:
         SparkyardError: an image is not there or cannot be looked into.
     """
     options = _parse(argv)
+    if options.cluster:
+        return _on_cluster(options)
     driver, executors = options.driver, options.executor
     own = driver is None and executors is None
     if driver is None or executors is None:
@@ -80,7 +90,99 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print the report for machines")
     parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
-    return parser.parse_args(argv)
+    live = parser.add_argument_group("on a Kubernetes that KUBECONFIG names")
+    live.add_argument("--cluster", action="store_true", help="run both there, and compare the pods")
+    live.add_argument("--pod", metavar="NAME", help="take this running notebook as the driver")
+    live.add_argument("--namespace", metavar="NS", help="where (default: the context's own)")
+    live.add_argument("--context", metavar="NAME", help="of the kubeconfig (default: its current)")
+    live.add_argument(
+        "--executors", metavar="N", type=_number(1, 100), help="how many (default: 2)"
+    )
+    live.add_argument("--service-account", metavar="NAME", help="the driver's (default: notebook)")
+    live.add_argument(
+        "--timeout", metavar="S", type=_number(20, 7200), help="seconds in all (default: 180)"
+    )
+    options = parser.parse_args(argv)
+    named = ("pod", "namespace", "context", "executors", "service_account", "timeout")
+    given = [f"--{name.replace('_', '-')}" for name in named if getattr(options, name) is not None]
+    if given and not options.cluster:
+        parser.error(f"{', '.join(given)} only with --cluster")
+    if options.pod and (options.driver or options.service_account):
+        parser.error("--pod is the driver: leave --driver and --service-account out")
+    return options
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is no number from {least} to {most}")
+        return int(text)
+
+    return number
+
+
+def _on_cluster(options: argparse.Namespace) -> int:
+    """Print the parity table of pods; return 0 when all musts hold."""
+    # Only here: the client of Kubernetes is slow to import, and images need no cluster.
+    from sparkyard import cluster, live_parity, live_parity_run  # noqa: PLC0415
+    from sparkyard.live_parity_pods import Request  # noqa: PLC0415
+
+    reached = cluster.connect(options.context)
+    driver, executor = options.driver or "", options.executor or ""
+    if not options.pod and not (driver and executor):
+        here = plan.site(options.stack)
+        driver = driver or here.name(here.family.with_role("driver").name)
+        executor = executor or here.name(here.family.with_role("executor").name)
+    request = Request(
+        run=live_parity_run.new_run(),
+        namespace=options.namespace or reached.namespace,
+        driver=driver,
+        executor=executor,
+        executors=options.executors or 2,
+        account=options.service_account or "notebook",
+        seconds=options.timeout or 180,
+    )
+    if options.pod:
+        found = live_parity_run.in_running_pod(reached, request, options.pod)
+    else:
+        found = live_parity_run.in_own_pod(reached, request)
+    rows = live_parity.compare(found.driver, found.executors)
+    report = live_parity.report(rows)
+    if options.json:
+        print(json.dumps(_live_json(reached.context, request.namespace, found, rows), indent=2))
+    else:
+        where = f"{reached.server} (context {reached.context}), namespace {request.namespace}"
+        _show_rows(_live_lines(where, found), report, options.failures)
+    if report.holds:
+        return 0
+    raise failure(
+        f"{found.driver.subject} ({', '.join(found.driver_images)})",
+        ", ".join(found.executor_images),
+        report,
+    )
+
+
+def _live_lines(where: str, found: Found) -> list[str]:
+    return [
+        f"cluster    {where}",
+        f"driver     {found.driver.subject}: {', '.join(found.driver_images)}",
+        f"executors  {', '.join(sorted(found.executors))}: {', '.join(found.executor_images)}",
+    ]
+
+
+def _live_json(
+    context: str, namespace: str, found: Found, rows: Sequence[LiveRow]
+) -> dict[str, object]:
+    report = Report(tuple(each.row for each in rows))
+    return {
+        "context": context,
+        "namespace": namespace,
+        "driver": {"pod": found.driver.subject, "images": list(found.driver_images)},
+        "executors": {"pods": sorted(found.executors), "images": list(found.executor_images)},
+        "holds": report.holds,
+        "summary": report.summary,
+        "rows": [{**_row_json(each.row), "pods": list(each.pods)} for each in rows],
+    }
 
 
 def _record(
@@ -173,15 +275,16 @@ def as_json(
             "only_driver": [dataclasses.asdict(layer) for layer in shared.only_driver],
             "only_executors": [dataclasses.asdict(layer) for layer in shared.only_executors],
         },
-        "rows": [
-            {
-                **dataclasses.asdict(row),
-                "policy": row.policy.value,
-                "verdict": row.verdict.value,
-                "fails": row.fails,
-            }
-            for row in report.rows
-        ],
+        "rows": [_row_json(row) for row in report.rows],
+    }
+
+
+def _row_json(row: Row) -> dict[str, object]:
+    return {
+        **dataclasses.asdict(row),
+        "policy": row.policy.value,
+        "verdict": row.verdict.value,
+        "fails": row.fails,
     }
 
 
@@ -193,11 +296,15 @@ def show(
     only_failures: bool = False,
 ) -> None:
     """Print the table, failing rows last, next to the summary, where a terminal shows them."""
+    lines = [f"driver     {driver}", f"executors  {executors}", _layers_line(report, shared)]
+    _show_rows(lines, report, only_failures)
+
+
+def _show_rows(lines: Sequence[str], report: Report, only_failures: bool) -> None:
     console = Console(soft_wrap=False)
     if not console.is_terminal:
         console = Console(width=PIPED_WIDTH, color_system=None)
-    print(f"driver     {driver}\nexecutors  {executors}")
-    print(_layers_line(report, shared))
+    print("\n".join(lines))
     rows = sorted(report.rows, key=lambda row: row.fails)
     chosen = [row for row in rows if row.fails] if only_failures else rows
     if chosen:

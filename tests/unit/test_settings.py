@@ -18,6 +18,7 @@ URLS = (
 VALUES = {
     **dict.fromkeys(URLS, ("http://a", "http://b")),
     "local_registry_port": ("5001", "5002"),
+    "history_port": ("8081", "8082"),
     "compression": ("gzip", "zstd"),
     "apt_moved": ("follow", "refuse"),
 }
@@ -37,6 +38,7 @@ def test_by_default_nothing_is_set(file: Path) -> None:
         "compression",
         "apt_snapshot",
         "apt_moved",
+        "history_port",
     ]
 
 
@@ -85,6 +87,7 @@ def test_refuses_what_is_no_url(file: Path, name: str, value: str) -> None:
         ("compression", "xz"),
         ("apt_moved", "yes"),
         *(("local_registry_port", port) for port in ("0", "65536", "-1", "5000/tcp", "\u0665")),
+        ("history_port", "http"),
     ],
 )
 def test_refuses_what_is_no_choice_and_no_port(file: Path, name: str, value: str) -> None:
