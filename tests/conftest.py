@@ -15,7 +15,9 @@ from sparkyard.plan import Site
 from tests.results import Counting
 from tests.support import Lab
 
-ENGINE_TESTS = ("images", "e2e")
+pytest.register_assert_rewrite("tests.jobs")
+
+ENGINE_TESTS = ("images", "e2e", "kubernetes")
 """Directories whose tests all need a container engine."""
 
 _LAB = pytest.StashKey[Lab]()

@@ -1,4 +1,4 @@
-"""Runs a notebook with nbclient, inside the driver's container: notebook in, its cells out.
+"""Runs a notebook with nbclient, where the driver runs: notebook in, its cells out.
 
 The notebook is text: a line that starts with `# %%` or `// %%` begins a cell and names it. All
 cells run, also after one that failed; the output's last line is a JSON object, one entry a cell.
@@ -28,14 +28,14 @@ def main(kernel: str, seconds: str) -> None:
 
 
 def outcome(cell: nbformat.NotebookNode) -> dict[str, str]:
-    """Return what a cell printed, and its traceback."""
-    text, error = "", ""
+    """Return what a cell wrote, and its traceback."""
+    error, streams = "", {"stdout": "", "stderr": ""}
     for output in cell.outputs:
         if output.output_type == "error":
             error = f"{output.ename}: {output.evalue}\n" + "\n".join(output.traceback)
-        elif output.output_type == "stream" and output.name == "stdout":
-            text += output.text
-    return {"text": text, "error": error}
+        elif output.output_type == "stream":
+            streams[output.name] += output.text
+    return {"text": streams["stdout"], "stderr": streams["stderr"], "error": error}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`nox -s tests`: test the code, the images, and the family end to end on a Spark cluster."""
+"""`nox -s tests`: test the code, the images, and the family on Spark clusters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sparkyard.errors import TestsFailedError, UnknownNameError
 from sparkyard.names import nearest
 from sparkyard.plan import Site
 
-PARTS = ("unit", "images", "e2e")
+PARTS = ("unit", "images", "e2e", "kubernetes")
 """The directories of tests/, the quickest first: what fails is seen early."""
 
 LABEL = "io.sparkyard.test"

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from sparkyard import bake, paths
-from sparkyard.command import run
-from sparkyard.plan import Site
-from sparkyard.settings import ca_bundle
+from tests.notebook import Cell, run_notebook
 from tests.support import Container, Lab
 
 HERE = Path(__file__).parent
@@ -34,24 +26,6 @@ class S3:
     container: Container
     endpoint: str
     credentials: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A cell that ran: what it printed, and what it died of, if it did."""
-
-    text: str
-    error: str
-
-    @property
-    def result(self) -> Any:
-        """What the cell printed as its last line, as JSON.
-
-        Raises:
-            AssertionError: the cell failed; with its traceback.
-        """
-        assert not self.error, self.error
-        return json.loads(self.text.strip().splitlines()[-1])
 
 
 @dataclass(frozen=True)
@@ -92,15 +66,9 @@ class Cluster:
             "spark.scheduler.minRegisteredResourcesRatio": "1.0",
             **(settings or {}),
         }
-        words = " ".join(f"--conf {name}={value}" for name, value in conf.items())
-        ended = self.driver.exec(
-            "python", "/tmp/run_notebook.py", kernel, str(seconds),  # noqa: S108 - in the container
-            stdin=source,
-            environment={"PYSPARK_SUBMIT_ARGS": f"{words} pyspark-shell", **(environment or {})},
-            timeout=seconds + 60,
-        )  # fmt: skip
-        cells = json.loads(ended.stdout.splitlines()[-1])
-        return {title: Cell(**cell) for title, cell in cells.items()}
+        return run_notebook(
+            self.driver, source, kernel, settings=conf, environment=environment, seconds=seconds
+        )
 
 
 @contextmanager
@@ -131,38 +99,7 @@ def cluster(lab: Lab, network: str, driver_image: str, executor_image: str) -> I
         driver = stack.enter_context(
             lab.container(driver_image, "sleep", "infinity", what="driver", options=on_network)
         )
-        runner = HERE / "run_notebook.py"
-        run(["docker", "cp", str(runner), f"{driver.id}:/tmp/run_notebook.py"])
         master.wait_for(
             lambda: master.logs().count("Registering worker") == WORKERS, "workers at the master"
         )
         yield Cluster(master, workers, driver, url)
-
-
-@contextmanager
-def s3(lab: Lab, site: Site, network: str, executor_image: str) -> Iterator[S3]:
-    """Give an S3 server with one empty bucket, and credentials that only this run has."""
-    image = lab.name("s3")
-    bake.write_mirrors(site.settings)
-    argv = ["docker", "buildx", "build", "--provenance=false", "--load"]
-    argv += ["--tag", image, "--label", lab.label]
-    argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
-    argv += ["--build-context", f"executors=docker-image://{executor_image}"]
-    argv += ["--build-arg", f"SUITE={site.stack.debian}", "--build-arg", f"BUCKET={BUCKET}"]
-    argv += ["--secret", f"id=mirrors,src={bake.MIRRORS}"]
-    bundle = ca_bundle(site.settings)
-    argv += ["--secret", f"id=ca,src={bundle}"] if bundle else []
-    with tempfile.TemporaryDirectory(prefix=f"{image}-") as directory:
-        context = Path(directory) / "s3"
-        shutil.copytree(HERE / "s3", context)
-        run([*argv, str(context)], timeout=900)
-    # What is left of it is the engine's build cache, from which the next run has it at once.
-    stack = ExitStack()
-    if not lab.keep:
-        stack.callback(run, ["docker", "image", "rm", "--force", image], check=False)
-    access, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
-    keys = {"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret}
-    options = ["--network", network]
-    with stack, lab.container(image, what="s3-server", options=options, environment=keys) as server:
-        credentials = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
-        yield S3(server, f"http://{server.name}:7070", credentials)

@@ -9,6 +9,7 @@ import pytest
 
 from sparkyard.plan import Site
 from tests.e2e import cluster as made
+from tests.e2e import object_store
 from tests.e2e.cluster import S3, Cluster
 from tests.support import Lab
 
@@ -30,7 +31,10 @@ def cluster(lab: Lab, network: str, driver_image: str, executor_image: str) -> I
 @pytest.fixture(scope="session")
 def s3(lab: Lab, site: Site, network: str, executor_image: str) -> Iterator[S3]:
     """An S3 server with one bucket."""
-    with made.s3(lab, site, network, executor_image) as running:
+    with (
+        object_store.server_image(lab, site, executor_image, "s3") as image,
+        object_store.s3(lab, image, what="s3-server", options=["--network", network]) as running,
+    ):
         yield running
 
 

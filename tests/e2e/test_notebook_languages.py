@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.cluster import WORKERS, Cell, Cluster
+from tests.e2e.cluster import WORKERS, Cluster
+from tests.notebook import Cell
 
 
 @pytest.fixture(scope="module")

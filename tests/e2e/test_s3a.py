@@ -8,7 +8,8 @@ import tarfile
 
 import pytest
 
-from tests.e2e.cluster import BUCKET, S3, Cell, Cluster
+from tests.e2e.cluster import BUCKET, S3, Cluster
+from tests.notebook import Cell
 
 PLACE = f"s3a://{BUCKET}/round/trip"
 

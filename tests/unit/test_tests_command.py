@@ -11,7 +11,7 @@ from sparkyard.commands import tests as command
 @pytest.mark.parametrize(
     ("only", "image", "parts"),
     [
-        ([], "", ("unit", "images", "e2e")),
+        ([], "", ("unit", "images", "e2e", "kubernetes")),
         (["e2e,unit"], "", ("unit", "e2e")),
         (["images", "unit"], "", ("unit", "images")),
         ([], "executors", ("images",)),

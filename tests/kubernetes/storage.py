@@ -1,0 +1,59 @@
+"""How do tests get an S3 server that a driver beside the cluster and its executors reach?"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+from sparkyard.plan import Site
+from tests.e2e import object_store
+from tests.e2e.cluster import S3
+from tests.kubernetes.kube import Kube
+from tests.support import Lab
+
+
+@contextmanager
+def s3_beside(lab: Lab, site: Site, kube: Kube, executor_image: str) -> Iterator[S3]:
+    """Give an S3 server at the address that a notebook beside the cluster has for executors."""
+    address = address_towards(kube.server)
+    with (
+        object_store.server_image(lab, site, executor_image, "s3") as image,
+        object_store.s3(
+            lab, image,
+            what=f"s3-{kube.namespace[-4:]}", options=["--network", "host"],
+            address=address, port=free_port(address),
+        ) as running,
+    ):  # fmt: skip
+        yield running
+
+
+def settings(s3: S3) -> dict[str, str]:
+    """Return what a site says of its S3 server; how it is written to is the image's own."""
+    prefix = "spark.hadoop.fs.s3a."
+    return {
+        f"{prefix}endpoint": s3.endpoint,
+        f"{prefix}path.style.access": "true",
+        f"{prefix}connection.ssl.enabled": "false",
+        # The server keeps objects as files: it cannot delete a marker while its directory is full.
+        f"{prefix}directory.marker.retention": "keep",
+        # A server that is gone is given up on in seconds.
+        f"{prefix}retry.limit": "1",
+        f"{prefix}attempts.maximum": "1",
+        f"{prefix}connection.establish.timeout": "2000",
+        "spark.task.maxFailures": "1",
+    }
+
+
+def address_towards(server: str) -> str:
+    """Return the address by which this machine reaches a server, and pods reach this machine."""
+    url = urlsplit(server)
+    with socket.create_connection((url.hostname, url.port or 443), timeout=10) as connection:
+        return str(connection.getsockname()[0])
+
+
+def free_port(address: str) -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server((address, 0)) as listener:
+        return int(listener.getsockname()[1])

@@ -1,0 +1,202 @@
+"""Does a notebook get executors with no more than its surroundings, outside a cluster and in it?"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import yaml  # type: ignore[import-untyped,unused-ignore]
+
+from sparkyard import paths
+from tests.kubernetes import driver
+from tests.kubernetes.driver import Notebook
+from tests.kubernetes.kube import Document, Kube, Pod
+
+SESSION = """# %% session
+import json, os, socket, time
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+sc = spark.sparkContext
+
+def where(_):
+    time.sleep(0.3)
+    return socket.gethostname()
+
+hosts, began = [], time.monotonic()
+while len(hosts) < 2 and time.monotonic() - began < 60:  # the second may come a little later
+    hosts = sorted(set(sc.parallelize(range(12), 12).map(where).collect()))
+print(json.dumps({"conf": dict(sc.getConf().getAll()), "hosts": hosts,
+                  "sum": sc.parallelize(range(100), 4).map(lambda n: n * NUMBER).sum()}))
+"""
+SECOND = """
+# %% second
+import subprocess
+import sys
+
+code = "from pyspark.sql import SparkSession; SparkSession.builder.getOrCreate()"
+other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+print(json.dumps({"code": other.returncode, "said": other.stderr}))
+"""
+WHO = """
+# %% who
+def who(_):
+    with open("/opt/work/written", "w"), open("/tmp/written", "w"):
+        return (os.getuid(), os.getgid())
+
+print(json.dumps({"driver": [os.getuid(), os.getgid()],
+                  "executors": list(set(sc.parallelize(range(8), 8).map(who).collect()))}))
+"""
+STOP = """
+# %% stop
+spark.stop()
+print(json.dumps("stopped"))
+"""
+
+
+def session(number: int, more: str = STOP) -> str:
+    """Return a notebook that asks for no more than a session, computes, and ends it."""
+    return SESSION.replace("NUMBER", str(number)) + more
+
+
+def check(told: dict[str, object], kube: Kube, number: int) -> None:
+    """Assert that the session ran on two executors' pods of the namespace, and was right."""
+    conf, hosts = told["conf"], told["hosts"]
+    assert isinstance(conf, dict)
+    assert isinstance(hosts, list)
+    assert told["sum"] == number * sum(range(100))
+    assert len(hosts) == 2
+    assert all("-exec-" in host for host in hosts), hosts
+    assert conf["spark.kubernetes.namespace"] == kube.namespace
+    assert conf["spark.authenticate"] == conf["spark.network.crypto.enabled"] == "true"
+
+
+def test_outside_with_a_service_accounts_token(outside: Notebook, number: int) -> None:
+    told = outside.run(session(number))
+    check(told["session"].result, outside.kube, number)
+
+
+def test_inside_with_nothing_but_its_service_account(inside: Notebook, number: int) -> None:
+    told = inside.run(session(number))
+    result = told["session"].result
+    check(result, inside.kube, number)
+    assert result["conf"]["spark.kubernetes.driver.pod.name"].startswith("notebook-")
+
+
+@pytest.fixture
+def proxy(spark: Kube) -> Iterator[str]:
+    """The address of a `kubectl proxy`, which shows a service account's token in their place."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    argv = ["kubectl", "--kubeconfig", spark.kubeconfig, "proxy", "--port", str(port)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
+                with socket.socket() as one:
+                    if one.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+            yield f"k8s://http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def test_outside_through_kubectl_proxy(outside: Notebook, proxy: str, number: int) -> None:
+    host = outside.run(session(number))["session"].result["conf"]["spark.driver.host"]
+    told = outside.run(
+        session(number),
+        environment={"SPARK_MASTER": proxy, "SPARK_DRIVER_HOST": host, "KUBECONFIG": "/nowhere"},
+    )
+    check(told["session"].result, outside.kube, number)
+
+
+def test_a_driver_address_that_pods_cannot_reach_is_told_early(outside: Notebook) -> None:
+    began = time.monotonic()
+    # An address for documentation: nobody has it (RFC 5737).
+    told = outside.run(session(3), environment={"SPARK_DRIVER_HOST": "192.0.2.1"}, seconds=120)
+    seconds = time.monotonic() - began
+    assert told["session"].error, "the job came to an end"
+    seen = told["session"].seen
+    assert "driver unreachable" in seen or "cannot reach the driver" in seen, seen[-3000:]
+    assert "192.0.2.1" in seen
+    assert "SPARK_DRIVER_HOST" in seen
+    assert seconds < 75, "told late"
+
+
+def test_two_sessions_on_the_same_port(outside: Notebook, number: int) -> None:
+    environment = {"SPARK_DRIVER_PORT": "17078"}
+    told = outside.run(session(number, SECOND + STOP), environment=environment)
+    check(told["session"].result, outside.kube, number)
+    assert told["second"].result["code"] != 0
+    assert "Port 17078 (spark.driver.port) is taken" in told["second"].result["said"]
+    assert told["stop"].result == "stopped"
+
+
+def test_no_kubeconfig(outside: Notebook) -> None:
+    told = outside.run(session(3), environment={"KUBECONFIG": "/nowhere/config"})
+    assert "KUBECONFIG=/nowhere/config names no file" in told["session"].seen
+    assert told["session"].error
+
+
+def test_an_api_server_that_nobody_reaches(outside: Notebook) -> None:
+    told = outside.run(session(3), environment={"SPARK_MASTER": "k8s://https://127.0.0.1:1"})
+    assert "API server 127.0.0.1:1 does not answer" in told["session"].seen
+    assert told["session"].error
+
+
+def test_any_user_and_a_read_only_root_file_system(
+    spark: Kube, driver_image: str, executor_image: str, number: int
+) -> None:
+    changes = {
+        "securityContext": {
+            "runAsUser": 12345,
+            "runAsGroup": 0,
+            "runAsNonRoot": True,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+    }
+    hardened = {
+        "readOnlyRootFilesystem": True,
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    volumes: list[tuple[str, Document]] = [
+        ("/tmp", {"emptyDir": {}}),  # noqa: S108
+        ("/home/jovyan", {"emptyDir": {}}),
+    ]
+    template = yaml.safe_load((paths.ROOT / "conf" / "spark" / "executor-pod.yaml").read_text())
+    template["spec"]["securityContext"] |= changes["securityContext"]
+    of_site = "spark.kubernetes.executor.podTemplateFile /etc/spark/conf.d/pod.yaml\n"
+    with driver.inside(
+        spark,
+        driver_image,
+        executor_image,
+        fragments={"10-site.conf": of_site, "pod.yaml": json.dumps(template)},
+        of_pod=changes,
+        of_container={"securityContext": hardened},
+        volumes=volumes,
+    ) as notebook:
+        told = notebook.run(session(number, WHO + STOP))
+    check(told["session"].result, spark, number)
+    assert told["who"].result == {"driver": [12345, 0], "executors": [[12345, 0]]}
+
+
+def test_executors_go_with_the_notebooks_pod(
+    spark: Kube, driver_image: str, executor_image: str, number: int
+) -> None:
+    with (
+        driver.inside(spark, driver_image, executor_image) as notebook,
+        ThreadPoolExecutor() as pool,
+    ):
+        cut = pool.submit(notebook.run, session(number, "\n# %% idle\ntime.sleep(200)"))
+        spark.wait_for(lambda: len(spark.executors("Running")) == 2, "executors")
+        assert isinstance(notebook.place, Pod)
+        spark.ctl("delete", "pod", notebook.place.name, "--grace-period=0", "--force")
+        spark.wait_for(lambda: not spark.executors(), "end of the executors", 60)
+        assert cut.exception() is not None, "the notebook's pod is gone, and its kernel went on"
