@@ -112,7 +112,7 @@ def test_other_commands_are_run_as_they_are(lab: Lab, image_reference: str) -> N
 def test_an_executor_without_its_variables_is_refused(lab: Lab, image_reference: str) -> None:
     ended = lab.once(image_reference, "executor")
     assert ended.exit_code != 0
-    assert "SPARK_EXECUTOR_MEMORY" in ended.stderr
+    assert "SPARK_DRIVER_URL" in ended.stderr
 
 
 def test_there_is_no_jupyter(container: Container) -> None:
