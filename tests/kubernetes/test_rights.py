@@ -253,7 +253,7 @@ def test_client_mode_fails_without_the_right_to_create_configmaps(
         ended = in_client_mode(notebook, executor_image)
     assert ended.exit_code != 0
     assert "RESULT" not in ended.stdout
-    assert refused(ended.stderr) == ["API < 403 Forbidden"]
+    assert "but not create configmaps" in ended.stderr
 
 
 @pytest.mark.parametrize("right", [Right("pods", "create"), Right("services", "create")], ids=str)
