@@ -33,7 +33,6 @@ HADOOP = "/etc/hadoop/conf"
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes mounts a pod's own namespace and token."""
 
-OWN = ("spark-defaults.conf", "kubernetes.conf", "spark-env.sh", "compose.py")
 SITE_FILES = ("core-site.xml", "hdfs-site.xml", "hive-site.xml", "yarn-site.xml")
 WRONG, UNAVAILABLE = 78, 69
 """Exit codes after sysexits.h: EX_CONFIG and EX_UNAVAILABLE."""
@@ -338,7 +337,7 @@ def _files() -> list[Path]:
     found: dict[str, Path] = {}
     for directory in (FRAGMENTS, ETC):
         for file in sorted(directory.glob("*")):
-            taken = file.suffix in (".xml", ".properties", ".json") and file.name not in OWN
+            taken = file.suffix in (".xml", ".properties", ".json")
             if taken and file.is_file() and not file.name.startswith("."):
                 found.setdefault(file.name, file)
     return list(found.values())

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped,unused-ignore]
-
 from tests.kubernetes.kube import Document, Kube, Pod, manifests
 from tests.notebook import Cell, Place, run_notebook
 from tests.support import Lab
@@ -175,9 +173,3 @@ def inside(
         yield Notebook(made, kube)
     finally:
         kube.ctl("delete", "pod", name, "--wait=false", check=False)
-
-
-def as_yaml(document: Document) -> str:
-    """Return a document as YAML, to be written into a file of a pod or of a container."""
-    text: str = yaml.safe_dump(document)
-    return text

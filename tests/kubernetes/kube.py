@@ -20,7 +20,6 @@ from typing import Any
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from sparkyard.command import Completed, run
-from sparkyard.commands.tests import LABEL
 from sparkyard.errors import CommandFailedError
 
 Document = dict[str, Any]
@@ -187,11 +186,6 @@ def namespace(kube: Kube, name: str, run_label: str) -> Iterator[Kube]:
         # Pods first and at once: nothing in them is worth a grace period.
         words = ["delete", "pods", "--all", "--grace-period=0", "--force", "--wait=false"]
         Kube(kube.kubeconfig, name).ctl(*words, check=False)
-
-
-def left_over(kube: Kube) -> list[str]:
-    """Return the namespaces that test runs have left."""
-    return [each["metadata"]["name"] for each in kube.get("namespaces", "--selector", LABEL)]
 
 
 def manifests(directory: Path, kinds: Sequence[str]) -> list[Document]:
