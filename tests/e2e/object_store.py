@@ -5,9 +5,10 @@ from __future__ import annotations
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from sparkyard import bake, paths
 from sparkyard.command import run
@@ -62,6 +63,17 @@ def s3(
     with lab.container(image, what=what, options=options, environment=variables) as server:
         credentials = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
         yield S3(server, f"http://{address or server.name}:{port}", credentials)
+
+
+def core_site(s3: S3, properties: Mapping[str, str]) -> str:
+    """Return a core-site.xml of some properties and of the server's credentials."""
+    keys = ("fs.s3a.access.key", "fs.s3a.secret.key")
+    given = {**properties, **dict(zip(keys, s3.credentials.values(), strict=True))}
+    lines = [
+        f"<property><name>{name}</name><value>{escape(value)}</value></property>"
+        for name, value in given.items()
+    ]
+    return f"<configuration>{''.join(lines)}</configuration>"
 
 
 @contextmanager

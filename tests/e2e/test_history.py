@@ -26,6 +26,7 @@ from sparkyard.errors import (
 )
 from sparkyard.history import Wanted
 from sparkyard.plan import Site
+from tests.e2e import object_store
 from tests.e2e.cluster import S3
 from tests.e2e.test_s3a import settings as s3a
 from tests.support import Lab, must
@@ -67,15 +68,7 @@ for place in sys.argv[2:]:
 
 @pytest.fixture(scope="module")
 def store(s3: S3, network: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    keys = ("fs.s3a.access.key", "fs.s3a.secret.key")
-    properties = s3a(s3, "fs.s3a.") | dict(zip(keys, s3.credentials.values(), strict=True))
-    lines = [
-        f"<property><name>{name}</name><value>{escape(value)}</value></property>"
-        for name, value in properties.items()
-    ]
-    conf = write(
-        tmp_path_factory.mktemp("conf"), f"<configuration>{''.join(lines)}</configuration>"
-    )
+    conf = write(tmp_path_factory.mktemp("conf"), object_store.core_site(s3, s3a(s3, "fs.s3a.")))
     make_bucket(s3)
     return Store(s3, network, conf)
 

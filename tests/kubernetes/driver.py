@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import socket
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -173,3 +175,20 @@ def inside(
         yield Notebook(made, kube)
     finally:
         kube.ctl("delete", "pod", name, "--wait=false", check=False)
+
+
+@contextmanager
+def kubectl_proxy(kube: Kube, port: int) -> Iterator[str]:
+    """Run `kubectl proxy` on a port of the loopback, and give what it is as Spark's master."""
+    argv = ["kubectl", "--kubeconfig", kube.kubeconfig, "proxy", "--port", str(port)]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
+        try:
+            kube.wait_for(lambda: _listens(port), "answer of kubectl proxy", 20, every=0.1)
+            yield f"k8s://http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0

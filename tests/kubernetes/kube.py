@@ -188,6 +188,19 @@ def namespace(kube: Kube, name: str, run_label: str) -> Iterator[Kube]:
         Kube(kube.kubeconfig, name).ctl(*words, check=False)
 
 
+def secret(kube: Kube, name: str, core_site: str) -> str:
+    """Make a Secret that holds a core-site.xml, and return its name."""
+    kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": name},
+            "stringData": {"core-site.xml": core_site},
+        }
+    )
+    return name
+
+
 def manifests(directory: Path, kinds: Sequence[str]) -> list[Document]:
     """Return the objects of some kinds in a directory's manifests, in the order of the files."""
     documents = [

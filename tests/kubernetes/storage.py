@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 from sparkyard.plan import Site
 from tests.e2e import object_store
 from tests.e2e.cluster import S3
+from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube
-from tests.support import Lab
+from tests.support import Lab, must
 
 
 @contextmanager
@@ -44,6 +45,34 @@ def settings(s3: S3) -> dict[str, str]:
         f"{prefix}connection.establish.timeout": "2000",
         "spark.task.maxFailures": "1",
     }
+
+
+def core_site(s3: S3) -> str:
+    """Return the core-site.xml that says the same, and the credentials."""
+    prefix = "spark.hadoop."
+    hadoop = {n.removeprefix(prefix): v for n, v in settings(s3).items() if n.startswith(prefix)}
+    return object_store.core_site(s3, hadoop)
+
+
+PUT = """
+import os
+import sys
+from pyarrow import fs
+
+store = fs.S3FileSystem(
+    access_key=os.environ["AWS_ACCESS_KEY_ID"], secret_key=os.environ["AWS_SECRET_ACCESS_KEY"],
+    endpoint_override=sys.argv[1], region="us-east-1", allow_bucket_creation=True,
+)
+store.create_dir(os.path.dirname(sys.argv[2]), recursive=True)
+with store.open_output_stream(sys.argv[2]) as stream:
+    stream.write(sys.argv[3].encode())
+"""
+
+
+def put(notebook: Notebook, s3: S3, name: str, content: str) -> None:
+    """Store an object as its users do; its bucket and directory are made where there are none."""
+    argv = ["python", "-c", PUT, s3.endpoint, name, content]
+    must(notebook.place.exec(*argv, environment=s3.credentials, check=False))
 
 
 def address_towards(server: str) -> str:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from sparkyard import paths
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
+from tests.kubernetes.storage import free_port
 
 SESSION = """# %% session
 import json, os, socket, time
@@ -88,31 +85,17 @@ def test_inside_with_nothing_but_its_service_account(inside: Notebook, number: i
     assert result["conf"]["spark.kubernetes.driver.pod.name"].startswith("notebook-")
 
 
-@pytest.fixture
-def proxy(spark: Kube) -> Iterator[str]:
-    """The address of a `kubectl proxy`, which shows a service account's token in their place."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    argv = ["kubectl", "--kubeconfig", spark.kubeconfig, "proxy", "--port", str(port)]
-    with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
-        try:
-            deadline = time.monotonic() + 20
-            while time.monotonic() < deadline:
-                with socket.socket() as one:
-                    if one.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.1)
-            yield f"k8s://http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-
-
-def test_outside_through_kubectl_proxy(outside: Notebook, proxy: str, number: int) -> None:
+def test_outside_through_kubectl_proxy(outside: Notebook, number: int) -> None:
     host = outside.run(session(number))["session"].result["conf"]["spark.driver.host"]
-    told = outside.run(
-        session(number),
-        environment={"SPARK_MASTER": proxy, "SPARK_DRIVER_HOST": host, "KUBECONFIG": "/nowhere"},
-    )
+    with driver.kubectl_proxy(outside.kube, free_port("127.0.0.1")) as master:
+        told = outside.run(
+            session(number),
+            environment={
+                "SPARK_MASTER": master,
+                "SPARK_DRIVER_HOST": host,
+                "KUBECONFIG": "/nowhere",
+            },
+        )
     check(told["session"].result, outside.kube, number)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
-from tests.kubernetes.kube import Kube
+from tests.kubernetes.kube import Kube, secret
 from tests.notebook import Cell
 
 READ = """// %% read
@@ -49,19 +49,6 @@ def file_of(notebook: Notebook, path: str, text: str) -> Iterator[None]:
         yield
     finally:
         notebook.place.exec("rm", "-f", path)
-
-
-def secret(kube: Kube, name: str, text: str) -> str:
-    """Make a Secret that holds a core-site.xml, and return its name."""
-    kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name},
-            "stringData": {"core-site.xml": text},
-        }
-    )
-    return name
 
 
 def read(notebook: Notebook, add: str = "", **settings: str) -> Cell:

@@ -221,46 +221,22 @@ def test_nothing_can_be_written_but_on_volumes(applied: Site, name: str) -> None
     ]
 
 
-JOB = """
-import socket
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.getOrCreate()
-host = spark.sparkContext.parallelize([0], 1).map(lambda _: socket.gethostname()).first()
-spark.stop()
-print("EXECUTOR", host)
-"""
-
-
 def running(applied: Site, name: str) -> Pod:
     label = f"app.kubernetes.io/name={name}"
     (found,) = applied.kube.get("pods", "--selector", label)
     return Pod(applied.kube, found["metadata"]["name"])
 
 
-def test_the_notebook_gets_an_executor(applied: Site, executor_image: str) -> None:
-    pod = running(applied, "notebook")
-    settings = {
-        "spark.driver.host": pod.document()["status"]["podIP"],
-        "spark.kubernetes.driver.pod.name": pod.name,
-        "spark.kubernetes.namespace": applied.kube.namespace,
-        "spark.kubernetes.container.image": executor_image,
-        "spark.kubernetes.authenticate.executor.serviceAccountName": "spark-executor",
-        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
-        "spark.kubernetes.driver.service.deleteOnTermination": "false",
-        "spark.kubernetes.executor.request.cores": "100m",
-        "spark.executor.instances": "1",
-        "spark.executor.memory": "512m",
-    }
-    words = [word for name in settings for word in ("--conf", f"{name}={settings[name]}")]
-    job = "/home/jovyan/job.py"
-    pod.exec("sh", "-c", f"cat >{job}", stdin=JOB)
-    ended = pod.exec(
-        "sh", "-c", 'exec spark-submit --master "$SPARK_MASTER" "$@"', "-", *words, job,
-        check=False, timeout=120,
-    )  # fmt: skip
-    host = must(ended).splitlines()[-1].removeprefix("EXECUTOR ")
-    assert host != pod.name
-    assert host.endswith("-exec-1")
+def test_the_readmes_session_runs_in_the_notebook(applied: Site) -> None:
+    readme = (paths.ROOT / "README.md").read_text(encoding="utf-8")
+    shown = re.search(r"exec deployment/notebook -- python -c '(.*?)'$", readme, re.M | re.S)
+    assert shown
+    words = ["deployment/notebook", "--", "python", "-c", shown[1]]
+    ended = applied.kube.ctl("exec", *words, timeout=200)
+    assert f"Row(sum(id)={sum(range(1_000_000))})" in must(ended)
+    logged = applied.kube.get("events")
+    made = {each["involvedObject"]["name"] for each in logged if each["reason"] == "Created"}
+    assert any("-exec-" in name for name in made), "it ran on no executor's pod"
 
 
 def test_the_history_server_answers_and_has_no_token(applied: Site) -> None:

@@ -33,7 +33,7 @@ def test_deleted_executors_are_replaced_and_the_result_is_right(
     with ThreadPoolExecutor() as pool:
         job = pool.submit(outside.run, "slow_shuffle", environment={"TEST_NUMBER": str(number)})
         kube.wait_for(lambda: len(running(kube)) == 2, "two executors")
-        kube.wait_for(lambda: _busy(kube), "tasks on both", 60)
+        kube.wait_for(lambda: busy(kube), "tasks on both", 60)
         names = {pod["metadata"]["name"] for pod in running(kube)}
         for name in sorted(names)[:lost]:
             kube.ctl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
@@ -47,7 +47,7 @@ def test_deleted_executors_are_replaced_and_the_result_is_right(
     kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)
 
 
-def _busy(kube: Kube) -> bool:
+def busy(kube: Kube) -> bool:
     """Tell whether every executor has begun a task."""
     pods = running(kube)
     logs = [kube.ctl("logs", pod["metadata"]["name"], check=False) for pod in pods]
