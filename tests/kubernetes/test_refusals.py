@@ -22,6 +22,11 @@ from pyspark.sql import SparkSession
 spark = SparkSession.builder.getOrCreate()
 print(json.dumps(spark.sparkContext.parallelize(range(10), 2).sum()))
 """
+PATIENT = JOB.replace(
+    "print(json", "threading.Timer(40, spark.sparkContext.cancelAllJobs).start()\nprint(json"
+).replace("import json", "import json, threading")
+"""The same where waiting may help, so that nobody but the test ends the job."""
+
 STOP = """
 # %% stop
 spark.stop()
@@ -72,6 +77,14 @@ def test_a_secret_that_is_not_there(outside: Notebook) -> None:
     assert "no-such-secret" in cell.error
 
 
+def test_a_secret_to_mount_that_is_not_there(outside: Notebook) -> None:
+    settings = {"spark.kubernetes.executor.secrets.no-such-secret": "/etc/secret"}
+    cell, _ = timed(outside, PATIENT, settings=settings)
+    assert "Secret" in cell.stderr, "what may be missing, as far as its account can know"
+    assert "kubectl describe pod" in cell.stderr
+    assert "-exec-" in cell.stderr
+
+
 @pytest.mark.parametrize(
     ("victim", "told"),
     [("executor", "An executor was killed"), ("worker", "A Python worker of an executor")],
@@ -86,10 +99,7 @@ def test_memory_that_is_not_enough(outside: Notebook, victim: str, told: str) ->
 
 
 def test_more_than_a_node_has(outside: Notebook) -> None:
-    source = JOB.replace(
-        "print(json", "threading.Timer(40, spark.sparkContext.cancelAllJobs).start()\nprint(json"
-    ).replace("import json", "import json, threading")
-    cell, _ = timed(outside, source, environment={"SPARK_EXECUTOR_MEMORY": "900g"})
+    cell, _ = timed(outside, PATIENT, environment={"SPARK_EXECUTOR_MEMORY": "900g"})
     assert "Insufficient memory" in cell.stderr
     assert "spark.executor.memory" in cell.stderr
 

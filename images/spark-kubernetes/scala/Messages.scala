@@ -42,6 +42,14 @@ object Messages {
         lasting = said.contains("not found") || said.contains("non-existent"))
     }
 
+  /** Of a pod whose events are not for us to read. */
+  def slow(pod: String): Trouble =
+    Trouble(
+      "creation", "unknown",
+      "The executors' containers are still being made: an image is being pulled, or a Secret, a " +
+        s"ConfigMap or a volume is not there. kubectl describe pod $pod tells which.",
+      lasting = false)
+
   /** What a cancelled job says. Spark puts "Job 0 cancelled" before it. */
   def reason(trouble: Trouble): String = s"because no executor can come. ${trouble.message}"
 

@@ -1,27 +1,33 @@
 package org.apache.spark.sparkyard
 
 import scala.collection.JavaConverters._
-import scala.util.Try
+import scala.util.{Failure, Success, Try}
 
 import io.fabric8.kubernetes.api.model.Pod
 import io.fabric8.kubernetes.client.KubernetesClient
 
-/** Why do containers stay in creation? A volume that cannot be mounted is told by events alone. */
+/** Why do containers stay in creation? A volume that cannot be mounted is told by events alone,
+  * which few accounts may read.
+  */
 class SlowStarts(client: KubernetesClient) {
   private var since = Map.empty[String, Long]
   private var asked = 0L
   private var found = Option.empty[Trouble]
 
-  /** Asks for the events of one slow pod, every few seconds. Empty where we may not read events. */
+  /** Asks for the events of one slow pod, every few seconds. */
   def troubles(pods: List[Pod]): List[Trouble] = {
     val now = System.currentTimeMillis()
     val creating = pods.filter(Messages.inCreation).map(_.getMetadata.getName)
     since = creating.map(name => name -> since.getOrElse(name, now)).toMap
-    since.collectFirst { case (name, first) if now - first >= SlowStarts.Slow => name } match {
+    since.find { case (_, first) => now - first >= SlowStarts.Slow } match {
       case None => found = None
-      case Some(pod) if now - asked >= SlowStarts.Again =>
+      case Some((pod, first)) if now - asked >= SlowStarts.Again =>
         asked = now
-        found = Try(events(pod)).toOption.flatMap(Messages.ofEvents)
+        found = Try(events(pod)) match {
+          case Success(said) => Messages.ofEvents(said)
+          case Failure(_) if now - first >= SlowStarts.VerySlow => Some(Messages.slow(pod))
+          case Failure(_) => None
+        }
       case _ =>
     }
     found.toList
@@ -37,4 +43,5 @@ class SlowStarts(client: KubernetesClient) {
 object SlowStarts {
   private val Slow = 4000L
   private val Again = 5000L
+  private val VerySlow = 15000L
 }
