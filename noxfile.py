@@ -170,7 +170,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure builds and images, as ratios in one run, and write bench/results/."""
+    """Measure builds and images, or a Kubernetes, as ratios in one run; write bench/results/."""
     sparkyard(session, "bench")
 
 

@@ -1,4 +1,4 @@
-"""`nox -s bench`: measure builds, images and pushes, and write bench/results/."""
+"""`nox -s bench`: measure builds, images, pushes and a cluster, and write bench/results/."""
 
 from __future__ import annotations
 
@@ -7,21 +7,36 @@ import json
 from dataclasses import asdict
 
 from sparkyard import bench, console, engine, paths, push_bench
+from sparkyard.bench import Measure
 from sparkyard.errors import UnknownNameError
 from sparkyard.names import nearest
 
-PARTS = {"builds": bench.measure, "push": push_bench.measure}
+
+def _on_kubernetes() -> list[Measure]:
+    # Only here: the client of Kubernetes is slow to import, and the other parts need no cluster.
+    from sparkyard import kubernetes_bench  # noqa: PLC0415
+
+    return kubernetes_bench.measure()
+
+
+PARTS = {"builds": bench.measure, "push": push_bench.measure, "kubernetes": _on_kubernetes}
+DEFAULT = ("push", "builds")
+"""In this order: pushes while the family's layers are all there."""
 
 
 def main(argv: list[str]) -> int:
     """Measure, print the table, and write it down with the machine's facts."""
     parser = argparse.ArgumentParser(
         prog="nox -s bench --",
-        description="Measure builds, image sizes and pushes as ratios in one run. Takes some "
-        "minutes; the builds empty the engine's build cache.",
+        description="Measure builds, image sizes and pushes as ratios in one run; and Spark on the "
+        "Kubernetes that KUBECONFIG names, where that is asked for. Takes some minutes; the builds "
+        "empty the engine's build cache.",
     )
     parser.add_argument(
-        "part", nargs="*", help=f"only these of {', '.join(PARTS)}; pushes need the family built"
+        "part",
+        nargs="*",
+        help=f"only these of {', '.join(PARTS)}; pushes and kubernetes need the family built "
+        f"(default: {' and '.join(DEFAULT)})",
     )
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
@@ -30,7 +45,7 @@ def main(argv: list[str]) -> int:
             raise UnknownNameError(f'There is no part "{part}" of the bench.', nearest(part, PARTS))
     engine.ensure()
     facts = bench.machine()
-    wanted = chosen.part or ["push", "builds"]  # while the family's layers are all there
+    wanted = chosen.part or DEFAULT
     measures = [measure for part in wanted for measure in PARTS[part]()]
     file = bench.write(measures, facts, paths.ROOT / "bench" / "results")
     if chosen.json:

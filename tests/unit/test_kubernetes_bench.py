@@ -125,6 +125,47 @@ def test_an_executor_belongs_to_the_last_pod_of_its_image() -> None:
     assert seen.before(1.5, "b") is None
 
 
+def executor(image: str, registered: float, seconds: float) -> dict[str, Any]:
+    return {"image": image, "registered": registered, "plain": seconds, "pandas": 2 * seconds}
+
+
+def test_executors_are_measured_from_their_own_pods_creation() -> None:
+    seen = pods.Seen()
+    for at, image in enumerate(["own", "without", "shared"]):
+        seen.take(added(f"pod-{image}", image), 100.0 * at)
+    found = [
+        executor("own", 4.0, 1.0),
+        executor("without", 105.0, 2.0),
+        executor("shared", 203.0, 1.0),
+    ]
+    started = ("own", "without", "shared")
+    rows = {row.name: row.value for row in measures.executor_rows([0.5], found, seen, started)}
+    assert rows["pod created to executor registered"] == 4.0
+    assert rows["executor registered over a bare JVM pod of the same image"] == 8.0
+    assert rows["executor registered: class-data archive over none"] == 0.75
+    assert rows["first Python task: precompiled .pyc over none"] == 0.5
+    assert rows["first pandas UDF: precompiled .pyc over none"] == 0.5
+
+
+def test_an_executor_of_another_image_than_was_asked_for_is_no_measure() -> None:
+    seen = pods.Seen()
+    seen.take(added("one", "own"), 1.0)
+    with pytest.raises(ClusterJobError, match="without"):
+        measures.executor_rows([0.5], [executor("without", 2.0, 1.0)], seen, ("own", "without", ""))
+
+
+def test_every_setting_is_divided_by_its_absence() -> None:
+    rows = measures.session_rows(
+        {
+            "to_pandas": {"true": [1.0], "false": [4.0]},
+            "blas": [[4.0], [2.0]],
+            "collectors": [[10.0], [5.0], [15.0]],
+            "committers": {"magic": [2.0], "file": [1.0]},
+        }
+    )
+    assert [row.value for row in rows if row.unit == "x"] == [0.25, 0.5, 0.5, 1.5, 2.0]
+
+
 def test_a_pod_is_created_once() -> None:
     seen = pods.Seen()
     seen.take(added("one", "a"), 1.0)
