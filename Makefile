@@ -66,7 +66,7 @@ chaos: .venv/.made-from ## kill releases at random points, and look for a torn o
 	@$(NOX) $@ $(REST)
 lint: .venv/.made-from ## check code, scripts, Dockerfiles, generated files
 	@$(NOX) $@ $(REST)
-bench: .venv/.made-from ## measure builds and images, as ratios in one run
+bench: .venv/.made-from ## measure builds, images and Spark on a cluster, as ratios in one run
 	@$(NOX) $@ $(REST)
 engine: .venv/.made-from ## check the container engine; install and start a missing one
 	@$(NOX) $@ $(REST)

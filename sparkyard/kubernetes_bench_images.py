@@ -16,7 +16,7 @@ from sparkyard.command import run
 from sparkyard.kubernetes_bench_place import PROGRAMS, Place, removed
 from sparkyard.plan import Site
 
-WITHOUT_PYC, CLASS_DATA, NATIVE_BLAS = CHILDREN = ("without-pyc", "class-data", "native-blas")
+WITHOUT_PYC, CLASS_DATA = CHILDREN = ("without-pyc", "class-data")
 """The targets of bench/kubernetes/Dockerfile."""
 BUCKET = "bench"
 _SERVER = paths.ROOT / "tests" / "e2e" / "s3"

@@ -1,6 +1,7 @@
-"""How long does a correlation matrix take on an executor of one image, and of another?
+"""How long does a correlation matrix take with one of several BLAS?
 
-`rounds`: how often; `images`: whose executors; `rows` and `columns`: of a dense table.
+`rounds`: how often; `image`: the executor's; `options`: of its Java, one of each kind; `rows` and
+`columns`: of a dense table.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from session import anew, seconds
 
 
 def measure(spark: Any, given: dict[str, Any]) -> list[list[float]]:
-    """Return the seconds of each round, for each image."""
+    """Return the seconds of each round, for each of the options."""
     # What the numbers are makes no difference to BLAS; one for each row is soonest made.
     values = expr(f"array_repeat(rand(7), {given['columns']})")
-    found: list[list[float]] = [[] for _ in given["images"]]
+    found: list[list[float]] = [[] for _ in given["options"]]
     for _ in range(given["rounds"]):
-        for image, times in zip(given["images"], found, strict=True):
-            anew(spark, 1, image)
+        for options, times in zip(given["options"], found, strict=True):
+            anew(spark, 1, given["image"], options)
             vectors = array_to_vector(values).alias("vector")
             table = spark.range(0, given["rows"], 1, 2).select(vectors)
             table.cache().count()

@@ -158,7 +158,7 @@ def test_every_setting_is_divided_by_its_absence() -> None:
     rows = measures.session_rows(
         {
             "to_pandas": {"true": [1.0], "false": [4.0]},
-            "blas": [[4.0], [2.0]],
+            "blas": [[2.0], [4.0]],
             "collectors": [[10.0], [5.0], [15.0]],
             "committers": {"magic": [2.0], "file": [1.0]},
         }
