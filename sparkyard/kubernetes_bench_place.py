@@ -7,25 +7,20 @@ SIGTERM too. What a killed run left, the next one takes away: one at a time runs
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 import platform
 import re
 import secrets
 import signal
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import FrameType
 from typing import Any
-from urllib.parse import urlsplit
 
-import yaml  # type: ignore[import-untyped,unused-ignore]
 from kubernetes import utils
 
-from sparkyard import cluster, console, engine, paths
+from sparkyard import cluster, cluster_access, console, engine, paths
 from sparkyard.cluster import Cluster, Json
 from sparkyard.command import mask, run
 from sparkyard.errors import (
@@ -41,7 +36,6 @@ from sparkyard.plan import Site
 LABEL = "io.sparkyard.bench"
 """On all that a run makes, in the engine and on the cluster; its value names this machine."""
 PROGRAMS = paths.ROOT / "bench" / "kubernetes"
-MANIFESTS = paths.ROOT / "deploy" / "kubernetes"
 _THERE = "/tmp/bench"  # noqa: S108 - in a container
 _SECONDS = 1200.0
 """For one program: more than twice what the longest took on two cores."""
@@ -101,7 +95,10 @@ class Place:
             run(["docker", "cp", f"{PROGRAMS}/.", f"{name}:{_THERE}"])
             write = "umask 077 && mkdir -p ~/.kube && cat > ~/.kube/config"
             shown = ["docker", "exec", "--interactive", name, "sh", "-c", write]
-            run(shown, stdin=kubeconfig(self.cluster, _token(self.cluster, self.namespace)))
+            run(
+                shown,
+                stdin=cluster_access.kubeconfig(self.cluster, _token(self.cluster, self.namespace)),
+            )
             yield Driver(name)
 
 
@@ -176,7 +173,7 @@ def made(site: Site) -> Iterator[Place]:
     found.reach()
     value = re.sub(r"[^a-z0-9]+", "-", platform.node().lower())[:50].strip("-") or "machine"
     label = f"{LABEL}={value}"
-    address = address_towards(found.api.api_client.configuration.host)
+    address = cluster_access.address_towards(found.api.api_client.configuration.host)
     name = f"sparkyard-bench-{secrets.token_hex(3)}"
     with _terminated_is_interrupted():
         _take_away(found, label)
@@ -188,58 +185,6 @@ def made(site: Site) -> Iterator[Place]:
         finally:
             console.note("taking away what was made")
             _take_away(found, label)
-
-
-def kubeconfig(reached: Cluster, token: str) -> str:
-    """Return a kubeconfig for a cluster that shows a token, whatever the user's own shows."""
-    configuration = reached.api.api_client.configuration
-    entry: Json = {"server": configuration.host}
-    if configuration.ssl_ca_cert:
-        authority = Path(configuration.ssl_ca_cert).read_bytes()
-        entry["certificate-authority-data"] = base64.b64encode(authority).decode()
-    if not configuration.verify_ssl:
-        entry["insecure-skip-tls-verify"] = True
-    name = "bench"
-    return json.dumps(
-        {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [{"name": name, "cluster": entry}],
-            "users": [{"name": name, "user": {"token": token}}],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
-            "current-context": name,
-        }
-    )
-
-
-def rights(directory: Path, namespace: str) -> list[Json]:
-    """Return the service accounts and rights among a directory's manifests, for a namespace."""
-    found = [
-        document
-        for file in ("accounts.yaml", "rights.yaml")
-        for document in yaml.safe_load_all((directory / file).read_text(encoding="utf-8"))
-        if document
-    ]
-    for each in found:
-        each["metadata"]["namespace"] = namespace
-        for subject in each.get("subjects", ()):
-            subject["namespace"] = namespace
-    return found
-
-
-def address_towards(server: str) -> str:
-    """Return the address by which this machine reaches a server, and pods reach this machine.
-
-    Raises:
-        ClusterUnreachableError: it does not take a connection.
-    """
-    url = urlsplit(server)
-    port = url.port or (80 if url.scheme == "http" else 443)
-    try:
-        with socket.create_connection((url.hostname, port), cluster.CONNECT_SECONDS) as connection:
-            return str(connection.getsockname()[0])
-    except OSError as error:
-        raise cluster.unreachable(server, str(error), "take a connection") from error
 
 
 @contextlib.contextmanager
@@ -261,7 +206,7 @@ def _token(reached: Cluster, namespace: str) -> str:
 
 
 def _give_rights(reached: Cluster, namespace: str) -> None:
-    for each in rights(MANIFESTS, namespace):
+    for each in cluster_access.rights(namespace):
         create: Callable[..., Any] = utils.create_from_dict
         try:
             create(reached.api.api_client, each, namespace=namespace)

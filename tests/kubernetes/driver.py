@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.kubernetes.kube import Document, Kube, Pod, manifests
+from tests.kubernetes.kube import Document, Kube, Pod
 from tests.notebook import Cell, Place, run_notebook
 from tests.support import Lab
 
@@ -59,16 +59,6 @@ class Notebook:
         return self.place.exec(
             "spark-submit", *words, environment=given, check=False, timeout=seconds
         )
-
-
-def rights(directory: Path, namespace: str) -> list[Document]:
-    """Return the service accounts and rights of deploy/kubernetes, for another namespace."""
-    found = manifests(directory, ("ServiceAccount", "Role", "RoleBinding"))
-    for each in found:
-        each["metadata"]["namespace"] = namespace
-        for subject in each.get("subjects", ()):
-            subject["namespace"] = namespace
-    return found
 
 
 @contextmanager

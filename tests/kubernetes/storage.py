@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
+from sparkyard.cluster_access import address_towards
 from sparkyard.plan import Site
 from tests.e2e import object_store
 from tests.e2e.cluster import S3
@@ -73,13 +73,6 @@ def put(notebook: Notebook, s3: S3, name: str, content: str) -> None:
     """Store an object as its users do; its bucket and directory are made where there are none."""
     argv = ["python", "-c", PUT, s3.endpoint, name, content]
     must(notebook.place.exec(*argv, environment=s3.credentials, check=False))
-
-
-def address_towards(server: str) -> str:
-    """Return the address by which this machine reaches a server, and pods reach this machine."""
-    url = urlsplit(server)
-    with socket.create_connection((url.hostname, url.port or 443), timeout=10) as connection:
-        return str(connection.getsockname()[0])
 
 
 def free_port(address: str) -> int:

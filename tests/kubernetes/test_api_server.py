@@ -10,10 +10,11 @@ from contextlib import ExitStack
 
 import pytest
 
+from sparkyard.cluster_access import address_towards
 from sparkyard.command import run
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
-from tests.kubernetes.storage import address_towards, free_port
+from tests.kubernetes.storage import free_port
 from tests.kubernetes.test_losses import busy, expected, running
 
 RESTART = "SPARKYARD_TEST_RESTART_API_SERVER"

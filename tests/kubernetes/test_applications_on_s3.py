@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
+from sparkyard.cluster_access import MANIFESTS
 from tests.e2e.cluster import S3
 from tests.kubernetes import driver, storage
-from tests.kubernetes.conftest import MANIFESTS
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube, Pod, secret
 from tests.support import must

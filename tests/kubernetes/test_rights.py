@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from sparkyard.cluster_access import MANIFESTS
 from sparkyard.command import Completed
 from tests.kubernetes import driver
 from tests.kubernetes.api_calls import RECORDER, Right, recorded, refused, rights_of
-from tests.kubernetes.conftest import MANIFESTS
 from tests.kubernetes.kube import Document, Kube, Pod, manifests
 from tests.support import must
 from tests.unit.test_deploy import DRIVER, EXECUTOR

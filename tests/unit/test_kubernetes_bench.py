@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from sparkyard import cluster_access, plan
 from sparkyard import kubernetes_bench as measures
 from sparkyard import kubernetes_bench_images as images
 from sparkyard import kubernetes_bench_place as places
 from sparkyard import kubernetes_bench_pods as pods
-from sparkyard import plan
 from sparkyard.cluster import Cluster
 from sparkyard.commands import bench
 from sparkyard.errors import ClusterJobError, ClusterNotConfiguredError
@@ -73,7 +73,7 @@ def reached(directory: Path, **settings: Any) -> Cluster:
 
 
 def test_a_driver_is_shown_a_token_and_nothing_of_the_users_own(tmp_path: Path) -> None:
-    text = places.kubeconfig(reached(tmp_path), "of-the-account")
+    text = cluster_access.kubeconfig(reached(tmp_path), "of-the-account")
     shown = json.loads(text)
     assert shown["users"] == [{"name": "bench", "user": {"token": "of-the-account"}}]
     entry = shown["clusters"][0]["cluster"]
@@ -85,12 +85,12 @@ def test_a_driver_is_shown_a_token_and_nothing_of_the_users_own(tmp_path: Path) 
 
 
 def test_a_cluster_that_is_not_verified_is_not_for_its_drivers_either(tmp_path: Path) -> None:
-    shown = json.loads(places.kubeconfig(reached(tmp_path, verify_ssl=False), "any"))
+    shown = json.loads(cluster_access.kubeconfig(reached(tmp_path, verify_ssl=False), "any"))
     assert shown["clusters"][0]["cluster"]["insecure-skip-tls-verify"] is True
 
 
 def test_the_rights_of_the_deployment_are_given_in_the_namespace_and_nowhere_else() -> None:
-    found = places.rights(places.MANIFESTS, "bench-1")
+    found = cluster_access.rights("bench-1")
     kinds = {each["kind"] for each in found}
     assert kinds == {"ServiceAccount", "Role", "RoleBinding"}
     assert {each["metadata"]["namespace"] for each in found} == {"bench-1"}
