@@ -22,6 +22,9 @@ SMALL = {
 # A cluster of few cores is to hold all that tests ask for.
 spark.kubernetes.executor.request.cores  100m
 spark.kubernetes.driver.request.cores    100m
+# Sessions of a few jobs end before Java's second compiler has brought what it costs.
+spark.executor.defaultJavaOptions        -XX:TieredStopAtLevel=1
+spark.driver.defaultJavaOptions          -XX:TieredStopAtLevel=1
 """
 }
 KUBECONFIG = "/run/kubeconfig"

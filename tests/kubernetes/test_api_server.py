@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-
-import pytest
+from contextlib import ExitStack, contextmanager
 
 from sparkyard.cluster_access import address_towards
 from sparkyard.command import run
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
+from tests.kubernetes.kube import Kube
 from tests.kubernetes.storage import free_port
 from tests.kubernetes.test_losses import busy, expected, running
 
@@ -24,16 +23,41 @@ OUTAGE = 8.0
 """Seconds without an API server: Spark's client asks for its pods several times meanwhile."""
 
 
-def check_that_a_job_outlives(
-    outage: Callable[[], None], outside: Notebook, number: int, **environment: str
-) -> None:
-    """Let the API server go in the middle of a job, and lose an executor when it is back."""
-    kube, given = outside.kube, {"TEST_NUMBER": str(number), **environment}
-    with ThreadPoolExecutor() as pool:
+@contextmanager
+def outage(kube: Kube) -> Iterator[tuple[Callable[[], None], dict[str, str]]]:
+    """Give what makes the API server go away and come back, and a notebook's variables for it.
+
+    Where nobody says how to restart the server, it is the way to it that breaks off.
+    """
+    if command := os.environ.get(RESTART):
+
+        def restart() -> None:
+            run(["sh", "-c", command], timeout=120)
+            ready = ["get", "--raw", "/readyz"]
+            kube.wait_for(lambda: kube.ctl(*ready, check=False).exit_code == 0, "API server")
+
+        yield restart, {}
+        return
+    port = free_port("127.0.0.1")
+    with ExitStack() as proxies:
+        master = proxies.enter_context(driver.kubectl_proxy(kube, port))
+
+        def reopen() -> None:
+            proxies.close()
+            time.sleep(OUTAGE)
+            proxies.enter_context(driver.kubectl_proxy(kube, port))
+
+        yield reopen, {"SPARK_MASTER": master, "SPARK_DRIVER_HOST": address_towards(kube.server)}
+
+
+def test_a_job_outlives_an_api_server_that_goes_away(outside: Notebook, number: int) -> None:
+    kube = outside.kube
+    with outage(kube) as (happens, environment), ThreadPoolExecutor() as pool:
+        given = {"TEST_NUMBER": str(number), **environment}
         job = pool.submit(outside.run, "slow_shuffle", environment=given)
         kube.wait_for(lambda: len(running(kube)) == 2, "two executors")
         kube.wait_for(lambda: busy(kube), "tasks on both", 60)
-        outage()
+        happens()
         assert not job.done(), job.result()["job"].seen
         names = {pod["metadata"]["name"] for pod in running(kube)}
         assert len(names) == 2
@@ -45,32 +69,3 @@ def check_that_a_job_outlives(
     assert told["job"].result == expected(number), told["job"].seen
     assert told["stop"].result == "stopped"
     kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)
-
-
-def test_a_restarted_api_server(outside: Notebook, number: int) -> None:
-    command, kube = os.environ.get(RESTART), outside.kube
-    if not command:
-        pytest.skip(f"{RESTART} names no command that restarts this cluster's API server")
-
-    def restart() -> None:
-        run(["sh", "-c", command], timeout=120)
-        ready = ["get", "--raw", "/readyz"]
-        kube.wait_for(lambda: kube.ctl(*ready, check=False).exit_code == 0, "API server")
-
-    check_that_a_job_outlives(restart, outside, number)
-
-
-def test_an_api_server_that_cannot_be_reached_for_a_while(outside: Notebook, number: int) -> None:
-    kube, port = outside.kube, free_port("127.0.0.1")
-    with ExitStack() as proxies:
-        master = proxies.enter_context(driver.kubectl_proxy(kube, port))
-
-        def outage() -> None:
-            proxies.close()
-            time.sleep(OUTAGE)
-            proxies.enter_context(driver.kubectl_proxy(kube, port))
-
-        check_that_a_job_outlives(
-            outage, outside, number,
-            SPARK_MASTER=master, SPARK_DRIVER_HOST=address_towards(kube.server),
-        )  # fmt: skip

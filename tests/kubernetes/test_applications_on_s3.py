@@ -182,6 +182,10 @@ def test_the_history_server_shows_what_both_modes_logged_to_s3(
         ended = [each for each in found if each["attempts"][-1]["completed"]]
         return {each["id"]: each["name"] for each in ended}
 
-    history.kube.wait_for(lambda: session in over(), "application in the history server", 40)
+    both = {ran, "from a notebook's pod"}
+    try:
+        history.kube.wait_for(lambda: both <= set(over().values()), f"{both} in the history", 40)
+    except AssertionError as error:
+        error.add_note(f"{over()}\n{history.logs()[-6000:]}")
+        raise
     assert over()[session] == "from a notebook's pod"
-    assert ran in over().values()

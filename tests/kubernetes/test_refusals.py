@@ -23,7 +23,7 @@ spark = SparkSession.builder.getOrCreate()
 print(json.dumps(spark.sparkContext.parallelize(range(10), 2).sum()))
 """
 PATIENT = JOB.replace(
-    "print(json", "threading.Timer(40, spark.sparkContext.cancelAllJobs).start()\nprint(json"
+    "print(json", "threading.Timer(25, spark.sparkContext.cancelAllJobs).start()\nprint(json"
 ).replace("import json", "import json, threading")
 """The same where waiting may help, so that nobody but the test ends the job."""
 
