@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from sparkyard import paths
+from sparkyard.cluster_access import address_towards
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
@@ -86,7 +87,7 @@ def test_inside_with_nothing_but_its_service_account(inside: Notebook, number: i
 
 
 def test_outside_through_kubectl_proxy(outside: Notebook, number: int) -> None:
-    host = outside.run(session(number))["session"].result["conf"]["spark.driver.host"]
+    host = address_towards(outside.kube.server)
     with driver.kubectl_proxy(outside.kube, free_port("127.0.0.1")) as master:
         told = outside.run(
             session(number),
