@@ -62,9 +62,6 @@ class Cluster:
             "spark.driver.memory": "1g",
             "spark.executor.memory": WORKER_MEMORY,
             "spark.ui.showConsoleProgress": "false",
-            # A few jobs end before Java's second compiler has brought what it costs.
-            "spark.driver.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
-            "spark.executor.defaultJavaOptions": "-XX:TieredStopAtLevel=1",
             # Both workers are to be there before the first job, so that both get a part of it.
             "spark.scheduler.minRegisteredResourcesRatio": "1.0",
             **(settings or {}),

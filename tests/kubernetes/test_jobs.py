@@ -28,6 +28,9 @@ def cells(outside: Notebook, executors: int, number: int) -> dict[str, Cell]:
         "spark.scheduler.minRegisteredResourcesRatio": "1.0",
         "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
         "spark.ui.showConsoleProgress": "false",
+        # The encrypted gigabyte needs what Java's second compiler makes of AES.
+        "spark.driver.defaultJavaOptions": "-XX:+TieredCompilation",
+        "spark.executor.defaultJavaOptions": "-XX:+TieredCompilation",
     }
     environment = {
         "TEST_NUMBER": str(number),
