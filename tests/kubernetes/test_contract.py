@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube
 
@@ -17,6 +15,11 @@ spark = SparkSession.builder.getOrCreate()
 sc = spark.sparkContext
 print(json.dumps(sc.parallelize(range(10), 4).sum()))
 
+# %% hold
+while not (HELD_UNTIL):
+    time.sleep(0.5)
+print(json.dumps("held"))
+
 # %% metrics
 def page(path):
     with urllib.request.urlopen(sc.uiWebUrl + path) as answer:
@@ -25,13 +28,21 @@ def page(path):
 print(json.dumps({"driver": page("/metrics/prometheus/"),
                   "executors": page("/metrics/executors/prometheus/")}))
 
-# %% hold
-time.sleep(SECONDS)
-print(json.dumps("held"))
-
 # %% stop
 spark.stop()
 """
+ALONE = "sc._jsc.sc().getExecutorMemoryStatus().size() == 1"
+"""Whether all executors have gone: the driver is one of those that this counts."""
+
+
+def until(condition: str) -> str:
+    """Return the notebook that holds its session until something is true there."""
+    return HELD.replace("HELD_UNTIL", condition)
+
+
+def until_there_is(file: str) -> str:
+    """Return the notebook that holds its session until a file is made beside it."""
+    return until(f"__import__('pathlib').Path({file!r}).exists()")
 
 
 def ready(kube: Kube) -> list[Document]:
@@ -42,19 +53,15 @@ def ready(kube: Kube) -> list[Document]:
 def test_pods_are_hardened_and_metrics_are_served(outside: Notebook) -> None:
     kube = outside.kube
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, HELD.replace("SECONDS", "5"))
-        kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
-        pod = ready(kube)[0]
-        name = pod["metadata"]["name"]
-        inside = kube.ctl(
-            "exec",
-            name,
-            "--",
-            "sh",
-            "-c",
-            "id -u; cat /proc/1/status; ls /var/run/secrets/kubernetes.io; touch /etc/x",
-            check=False,
-        )
+        job = pool.submit(outside.run, until_there_is("looked-at"))
+        try:
+            kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
+            pod = ready(kube)[0]
+            look = "id -u; cat /proc/1/status; ls /var/run/secrets/kubernetes.io; touch /etc/x"
+            name = pod["metadata"]["name"]
+            inside = kube.ctl("exec", name, "--", "sh", "-c", look, check=False)
+        finally:
+            outside.place.exec("touch", "looked-at")
         told = job.result()
     specification = pod["spec"]
     container = specification["containers"][0]
@@ -83,12 +90,16 @@ def test_dynamic_allocation_asks_for_executors_and_lets_them_go(outside: Noteboo
         "spark.dynamicAllocation.executorIdleTimeout": "6s",
         "spark.executor.instances": "0",
     }
-    source = HELD.replace("range(10), 4).sum()", "range(30), 30).map(slow).sum()").replace(
-        "sc = spark.sparkContext\n",
-        "sc = spark.sparkContext\n\ndef slow(n):\n    time.sleep(1)\n    return n\n\n",
+    source = (
+        until(ALONE)
+        .replace("range(10), 4).sum()", "range(30), 30).map(slow).sum()")
+        .replace(
+            "sc = spark.sparkContext\n",
+            "sc = spark.sparkContext\n\ndef slow(n):\n    time.sleep(1)\n    return n\n\n",
+        )
     )
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, source.replace("SECONDS", "40"), settings=settings)
+        job = pool.submit(outside.run, source, settings=settings)
         kube.wait_for(lambda: len(ready(kube)) == 3, "three executors for thirty tasks")
         kube.wait_for(lambda: not kube.executors("Running"), "end of idle executors", 60)
         told = job.result()
@@ -143,60 +154,68 @@ def _cached(kube: Kube) -> bool:
     return len(logs) == 2 and all("rdd_" in log for log in logs)
 
 
-@pytest.mark.parametrize("secret", ["", "f" * 64])
 def test_nobody_without_the_secret_becomes_an_executor(
-    outside: Notebook, executor_image: str, secret: str
+    outside: Notebook, executor_image: str
 ) -> None:
     kube = outside.kube
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, HELD.replace("SECONDS", "25"))
-        kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
-        real = ready(kube)[0]["spec"]["containers"][0]
-        variables = {each["name"]: each.get("value", "") for each in real["env"]}
-        given = {
-            **variables,
-            "SPARK_EXECUTOR_ID": "666",
-            "SPARK_EXECUTOR_POD_NAME": "intruder",
-            "SPARK_EXECUTOR_POD_IP": "127.0.0.1",
-        }
-        given = {name: value for name, value in given.items() if "AUTH_SECRET" not in name}
-        if secret:
-            given["_SPARK_AUTH_SECRET"] = secret
-        intruder = {
+        job = pool.submit(outside.run, until_there_is("intruded"))
+        try:
+            kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
+            given = _variables(ready(kube)[0])
+            said = {
+                "none": _intruder(kube, executor_image, given),
+                "wrong": _intruder(kube, executor_image, {**given, "_SPARK_AUTH_SECRET": "f" * 64}),
+            }
+        finally:
+            outside.place.exec("touch", "intruded")
+        told = job.result()
+    for secret, log in said.items():
+        assert "Successfully registered" not in log, secret
+        refused = "uthent" in log or "SaslException" in log or "secret" in log.lower()
+        assert refused, f"{secret}: {log[-1500:]}"
+    assert told["session"].result == 45
+    assert 'executor_id="666"' not in told["metrics"].result["executors"]
+
+
+def _variables(executor: Document) -> dict[str, str]:
+    """Return the variables of an executor's pod as those of another one, without the secret."""
+    own = executor["spec"]["containers"][0]["env"]
+    return {
+        **{
+            each["name"]: each.get("value", "") for each in own if "AUTH_SECRET" not in each["name"]
+        },
+        "SPARK_EXECUTOR_ID": "666",
+        "SPARK_EXECUTOR_POD_NAME": "intruder",
+        "SPARK_EXECUTOR_POD_IP": "127.0.0.1",
+    }
+
+
+def _intruder(kube: Kube, image: str, variables: dict[str, str]) -> str:
+    """Run an executor that nobody asked for to its end, and return what it wrote."""
+    container = {
+        "name": "intruder",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["executor"],
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+    }
+    kube.apply(
+        {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"name": "intruder"},
-            "spec": {
-                "restartPolicy": "Never",
-                "containers": [
-                    {
-                        "name": "intruder",
-                        "image": executor_image,
-                        "imagePullPolicy": "IfNotPresent",
-                        "args": ["executor"],
-                        "env": [{"name": n, "value": v} for n, v in given.items()],
-                    }
-                ],
-            },
+            "spec": {"restartPolicy": "Never", "containers": [container]},
         }
-        kube.apply(intruder)
-        try:
-            kube.wait_for(
-                lambda: (
-                    kube.get("pods", "--field-selector", "metadata.name=intruder")[0]["status"][
-                        "phase"
-                    ]
-                    in ("Failed", "Succeeded")
-                ),
-                "end of the intruder",
-                60,
-            )
-            log = kube.ctl("logs", "intruder", check=False)
-        finally:
-            kube.ctl("delete", "pod", "intruder", "--grace-period=0", "--force", check=False)
-        told = job.result()
-    said = log.stdout + log.stderr
-    assert "Successfully registered" not in said
-    assert "uthent" in said or "SaslException" in said or "secret" in said.lower(), said[-1500:]
-    assert told["session"].result == 45
-    assert 'executor_id="666"' not in told["metrics"].result["executors"]
+    )
+    try:
+        kube.wait_for(lambda: _phase(kube) in ("Failed", "Succeeded"), "end of the intruder", 60)
+        log = kube.ctl("logs", "intruder", check=False)
+    finally:
+        kube.ctl("delete", "pod", "intruder", "--grace-period=0", "--force", check=False)
+    return str(log.stdout + log.stderr)
+
+
+def _phase(kube: Kube) -> str:
+    pods = kube.get("pods", "--field-selector", "metadata.name=intruder")
+    return str(pods[0]["status"]["phase"])
