@@ -1,7 +1,9 @@
 # Sourced by Spark's own scripts before anything of Spark starts, and by nothing else: composes its
-# configuration (compose.py says from what) and makes it the one that counts. A message on stderr
+# configuration (compose/ says from what) and makes it the one that counts. A message on stderr
 # and an exit code is all that is left where it cannot work.
-composed=$("${PYSPARK_PYTHON:-python3}" -I -S /etc/spark/compose.py "$@") || exit $?
+#
+# By the image's own Python: PYSPARK_PYTHON may be one that a session brings along, not there yet.
+composed=$(/opt/venv/bin/python -I -S /etc/spark/compose "$@") || exit $?
 while IFS='=' read -r name value; do
     if [ -n "$value" ]; then export "$name=$value"; else unset "$name"; fi
 done <<<"$composed"

@@ -35,7 +35,9 @@ class Site:
         file.write_text(text)
         return file
 
-    def start(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    def start(
+        self, *words: str, command: str = SUBMIT, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         given = {
             "SPARK_SITE_CONF_DIR": str(self.etc),
             "TMPDIR": str(self.root / "tmp"),
@@ -43,13 +45,14 @@ class Site:
             "PATH": os.environ["PATH"],
             **environment,
         }
-        argv = [sys.executable, "-I", "-S", str(SOURCE / "compose.py"), SUBMIT, *words]
+        first = [command] if command else []
+        argv = [sys.executable, "-B", "-I", "-S", str(SOURCE / "compose"), *first, *words]
         return subprocess.run(
             argv, env=given, cwd=self.root / "work", capture_output=True, text=True, check=False
         )
 
-    def conf(self, *words: str, **environment: str) -> dict[str, str]:
-        ended = self.start(*words, **environment)
+    def conf(self, *words: str, command: str = SUBMIT, **environment: str) -> dict[str, str]:
+        ended = self.start(*words, command=command, **environment)
         assert ended.returncode == 0, ended.stderr
         file = Path(self.exported(ended)["SPARK_CONF_DIR"]) / "spark-defaults.conf"
         return dict(line.split(maxsplit=1) for line in file.read_text().splitlines())
@@ -105,6 +108,63 @@ def test_a_master_of_the_command_line_counts(site: Site, api: str, form: str) ->
     conf = site.conf(*form.format(api).split(), SPARK_DRIVER_HOST="driver.example.com")
     assert conf["spark.authenticate"] == "true"
     assert "spark.master" not in conf, "the command line says it already"
+
+
+def test_pyspark_by_its_own_script_is_no_less_secure(site: Site, api: str) -> None:
+    words = ["--master", api]
+    conf = site.conf(*words, command="", SPARK_DRIVER_HOST="driver.example.com")
+    assert conf["spark.authenticate"] == "true"
+
+
+def test_another_program_of_spark_has_options_of_its_own(site: Site, api: str) -> None:
+    conf = site.conf("--master", api, command="org.apache.spark.deploy.history.HistoryServer")
+    assert "spark.authenticate" not in conf
+
+
+def test_a_master_of_the_images_own_defaults_counts(site: Site, api: str) -> None:
+    with (site.etc / "spark-defaults.conf").open("a") as file:
+        file.write(f"spark.master {api}\n")
+    conf = site.conf(SPARK_DRIVER_HOST="driver.example.com")
+    assert conf["spark.authenticate"] == "true"
+
+
+def test_a_driver_in_a_pod_of_its_own_takes_nothing_of_this_ones(site: Site, api: str) -> None:
+    surroundings = {
+        "SPARK_DRIVER_HOST": "notebook.example.com",
+        "SPARK_DRIVER_PORT": "17078",
+        "SPARK_BLOCKMANAGER_PORT": "17079",
+        "SPARK_DRIVER_POD_NAME": "notebook-1",
+    }
+    here = site.conf(SPARK_MASTER=api, **surroundings)
+    there = site.conf("--deploy-mode", "cluster", SPARK_MASTER=api, **surroundings)
+    gone = {key for key, value in here.items() if value in surroundings.values()}
+    assert len(gone) == 4
+    assert not gone & set(there)
+    assert "spark.driver.bindAddress" not in there
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "why"),
+    [
+        ("log4j2.properties", "<Configuration/>", "line 2 is no property"),
+        ("log4j2.properties", "rootLogger.level = loud", "line 2 names a level that is none: loud"),
+        ("metrics.properties", "everything", "line 2 is no property"),
+    ],
+)
+def test_wrong_properties_are_named_with_their_line(
+    site: Site, name: str, line: str, why: str
+) -> None:
+    file = site.fragment(name, f"# of the site\n{line}\n")
+    code, message = site.refused()
+    assert code == WRONG
+    assert f"{file}, {why}" in message
+
+
+def test_properties_that_java_reads_are_taken_over(site: Site) -> None:
+    text = "! ours\nrootLogger.level: WARN\nlogger.x.level = ${env:L:-info}\na = b\\\n  c d\n"
+    site.fragment("log4j2.properties", text)
+    directory = Path(site.exported(site.start())["SPARK_CONF_DIR"])
+    assert (directory / "log4j2.properties").read_text() == text
 
 
 def test_a_later_source_wins_over_an_earlier(site: Site, api: str) -> None:

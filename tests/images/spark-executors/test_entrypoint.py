@@ -34,6 +34,7 @@ EXECUTOR = {
     "SPARK_EXECUTOR_POD_IP": "127.0.0.1",
     "SPARK_EXECUTOR_POD_NAME": "executor-17",
     "SPARK_RESOURCE_PROFILE_ID": "0",
+    "SPARK_CLASSPATH": "/opt/of-the-user/*",
     "SPARK_JAVA_OPT_0": "-Dprobe.zero=with space",
     "SPARK_JAVA_OPT_1": "-Dprobe.last=first",
     "SPARK_JAVA_OPT_10": "-Dprobe.last=tenth",
@@ -84,6 +85,7 @@ def test_executor_gives_the_jvm_its_options_in_order(executor_command: list[str]
     assert given == ["-Dprobe.zero=with space", *last]
     assert {"-Xms317m", "-Xmx317m"} <= set(executor_command)
     classpath = executor_command[executor_command.index("-cp") + 1].split(":")
+    assert classpath.index("/opt/of-the-user/*") < classpath.index("/opt/spark/conf")
     assert classpath.index("/opt/spark/conf") < classpath.index("/opt/spark/jars/*")
 
 
@@ -102,6 +104,34 @@ def test_driver_submits_in_client_mode(lab: Lab, image_reference: str, word: str
     assert told["settings"]["spark.submit.deployMode"] == "client"
     assert told["settings"]["spark.driver.bindAddress"] == "0.0.0.0"  # noqa: S104
     assert told["settings"]["spark.executorEnv.SPARK_DRIVER_POD_IP"] == "0.0.0.0"  # noqa: S104
+
+
+START = """
+mkdir conf
+echo "$1" >conf/core-site.xml
+chmod "$2" conf/core-site.xml
+export HADOOP_CONF_DIR=$PWD/conf PYSPARK_PYTHON=./brought-along/bin/python
+exec spark-entrypoint driver --version
+"""
+"""A driver that only says its version, in a container that has no pod's termination message, with
+a Python that is not there yet."""
+
+
+@pytest.mark.parametrize(
+    ("file", "exit_code", "said"),
+    [
+        (("<configuration/>", "644"), 0, "version 3."),
+        (("<configuration>", "644"), 78, "core-site.xml is not XML: "),
+        (("<configuration/>", "000"), 78, "core-site.xml cannot be read: Permission denied"),
+    ],
+)
+def test_a_core_site_is_looked_at_before_java(
+    lab: Lab, image_reference: str, file: tuple[str, str], exit_code: int, said: str
+) -> None:
+    ended = lab.once(image_reference, "sh", "-c", START, "sh", *file)
+    assert ended.exit_code == exit_code, ended.stderr
+    assert said in ended.stderr
+    assert ended.stderr.count("\n") <= 2 or not exit_code, ended.stderr
 
 
 def test_other_commands_are_run_as_they_are(lab: Lab, image_reference: str) -> None:
