@@ -73,8 +73,17 @@ def outside(
     directory: Path,
     *,
     account: str = "notebook",
+    network: Sequence[str] = ("--network", "host"),
+    surroundings: Mapping[str, str] | None = None,
 ) -> Iterator[Notebook]:
-    """Give a notebook's container beside the cluster, which shows a service account's token."""
+    """Give a notebook's container beside the cluster, which shows a service account's token.
+
+    Args:
+        directory: where files are written that the container mounts.
+        account: the service account.
+        network: options of the engine's client that say by what network it is reached.
+        surroundings: further variables of the container.
+    """
     file = directory / "kubeconfig"
     file.write_text(kube.kubeconfig_of(kube.token(account)), encoding="utf-8")
     directory.chmod(0o755)
@@ -83,7 +92,7 @@ def outside(
     fragments.mkdir()
     for name, text in SMALL.items():
         (fragments / name).write_text(text, encoding="utf-8")
-    options = ["--network", "host", "--volume", f"{file}:{KUBECONFIG}:ro"]
+    options = [*network, "--volume", f"{file}:{KUBECONFIG}:ro"]
     options += ["--volume", f"{fragments}:{FRAGMENTS}:ro"]
     environment = {
         "KUBECONFIG": KUBECONFIG,
@@ -91,6 +100,7 @@ def outside(
         "SPARK_NAMESPACE": kube.namespace,
         "SPARK_EXECUTOR_IMAGE": executor_image,
         "SPARK_EXECUTOR_SERVICE_ACCOUNT": "spark-executor",
+        **(surroundings or {}),
     }
     what = f"notebook-{secrets.token_hex(2)}"
     with lab.container(
