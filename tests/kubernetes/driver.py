@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -181,9 +182,24 @@ def inside(
 
 
 @contextmanager
-def kubectl_proxy(kube: Kube, port: int) -> Iterator[str]:
-    """Run `kubectl proxy` on a port of the loopback, and give what it is as Spark's master."""
-    argv = ["kubectl", "--kubeconfig", kube.kubeconfig, "proxy", "--port", str(port)]
+def kubectl_proxy(kube: Kube, port: int, account: str = "notebook") -> Iterator[str]:
+    """Run `kubectl proxy` for a service account, and give what it is as Spark's master.
+
+    Args:
+        kube: its namespace has the account.
+        port: of the loopback.
+        account: whose rights all have who reach the port.
+    """
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(kube.kubeconfig_of(kube.token(account)))
+        file.flush()
+        with _proxy(kube, port, file.name) as master:
+            yield master
+
+
+@contextmanager
+def _proxy(kube: Kube, port: int, kubeconfig: str) -> Iterator[str]:
+    argv = ["kubectl", "--kubeconfig", kubeconfig, "proxy", "--port", str(port)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
         try:
             kube.wait_for(lambda: _listens(port), "answer of kubectl proxy", 20, every=0.1)
