@@ -31,8 +31,14 @@ def rights(namespace: str) -> list[Json]:
     return found
 
 
-def kubeconfig(reached: Cluster, token: str) -> str:
-    """Return a kubeconfig for a cluster that shows a token, whatever the user's own shows."""
+def kubeconfig(reached: Cluster, token: str, namespace: str = "default") -> str:
+    """Return a kubeconfig for a cluster that shows a token, whatever the user's own shows.
+
+    Args:
+        reached: the cluster.
+        token: what it shows.
+        namespace: that of its context.
+    """
     configuration = reached.api.api_client.configuration
     entry: Json = {"server": configuration.host}
     if configuration.ssl_ca_cert:
@@ -40,14 +46,15 @@ def kubeconfig(reached: Cluster, token: str) -> str:
         entry["certificate-authority-data"] = base64.b64encode(authority).decode()
     if not configuration.verify_ssl:
         entry["insecure-skip-tls-verify"] = True
-    name = "bench"
+    name = "sparkyard"
+    context = {"cluster": name, "user": name, "namespace": namespace}
     return json.dumps(
         {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": name, "cluster": entry}],
             "users": [{"name": name, "user": {"token": token}}],
-            "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+            "contexts": [{"name": name, "context": context}],
             "current-context": name,
         }
     )

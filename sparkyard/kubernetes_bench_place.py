@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import platform
-import re
 import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +18,7 @@ from typing import Any
 
 from kubernetes import utils
 
-from sparkyard import cluster, cluster_access, console, engine, paths
+from sparkyard import cluster, cluster_access, cluster_leftovers, console, engine, paths
 from sparkyard.cluster import Cluster, Json
 from sparkyard.command import mask, run
 from sparkyard.errors import (
@@ -29,7 +27,6 @@ from sparkyard.errors import (
     ClusterRightsError,
     CommandFailedError,
     ImageMissingError,
-    SparkyardError,
 )
 from sparkyard.plan import Site
 
@@ -171,7 +168,7 @@ def made(site: Site) -> Iterator[Place]:
             "Build them: make jupyterhub, nox -s executors.",
         )
     found.reach()
-    value = re.sub(r"[^a-z0-9]+", "-", platform.node().lower())[:50].strip("-") or "machine"
+    value = cluster_leftovers.machine()
     label = f"{LABEL}={value}"
     address = cluster_access.address_towards(found.api.api_client.configuration.host)
     name = f"sparkyard-bench-{secrets.token_hex(3)}"
@@ -228,23 +225,7 @@ def _take_away(reached: Cluster, label: str) -> None:
     images = ("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
     if found := engine.client(*images).stdout.split():
         engine.client("image", "rm", "--force", *found)
-    try:
-        doing = "list namespaces"
-        listed = reached.ask("list_namespace", label_selector=label, doing=doing)
-        for each in listed.get("items") or ():
-            _delete(reached, str(each["metadata"]["name"]))
-    except SparkyardError as error:
-        console.note(
-            f"namespaces of the bench may be left ({error.what}); kubectl delete namespace "
-            f"-l {label} takes them away"
-        )
-
-
-def _delete(reached: Cluster, namespace: str) -> None:
-    doing = f"delete the namespace {namespace}"
-    reached.ask("delete_namespace", namespace, doing=doing)
-    # Pods at once: nothing in them is worth a grace period.
-    reached.ask("delete_collection_namespaced_pod", namespace, grace_period_seconds=0, doing=doing)
+    cluster_leftovers.take_away(reached, label)
 
 
 @contextlib.contextmanager

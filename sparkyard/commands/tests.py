@@ -9,7 +9,17 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import bootstrap, console, engine, evidence, git, paths, plan, test_results
+from sparkyard import (
+    bootstrap,
+    cluster_leftovers,
+    console,
+    engine,
+    evidence,
+    git,
+    paths,
+    plan,
+    test_results,
+)
 from sparkyard.build import build
 from sparkyard.command import run
 from sparkyard.errors import TestsFailedError, UnknownNameError
@@ -20,10 +30,11 @@ PARTS = ("unit", "images", "e2e", "kubernetes")
 """The directories of tests/, the quickest first: what fails is seen early."""
 
 LABEL = "io.sparkyard.test"
-"""Borne by all that a test run makes in the engine; its value is the run. See tests/support.py."""
+"""Borne by all that a test run makes in the engine, and by its namespaces on a cluster; its value
+is the run. See tests/support.py."""
 
 KINDS = ("container", "network", "volume", "image")
-"""What a run makes, in the order in which it can be removed."""
+"""What a run makes in the engine, in the order in which it can be removed."""
 
 HARMLESS = ("-v", "-vv", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail")
 """Options of pytest that do not choose among tests: a run with these may be recorded."""
@@ -41,7 +52,8 @@ def main(argv: list[str]) -> int:
     """
     chosen, rest = _parse(argv)
     if chosen.sweep:
-        print("\n".join(f"removed {what}" for what in remove(left_over())) or "nothing was left")
+        removed = remove(left_over()) + cluster_leftovers.sweep(LABEL)
+        print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
     where = plan.site(chosen.stack)
     parts = _parts(chosen.only, chosen.image)
@@ -80,8 +92,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "--keep", action="store_true", help="leave the containers for looking into them"
     )
     parser.add_argument(
-        "--sweep", action="store_true", help="remove what earlier runs have left, and test nothing"
-    )
+        "--sweep", action="store_true",
+        help="remove what earlier runs have left in the engine and on the cluster of KUBECONFIG, "
+        "and test nothing",
+    )  # fmt: skip
     parser.add_argument(
         "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
     )

@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 import secrets
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from sparkyard import bake, paths
+from sparkyard import s3_server
 from sparkyard.command import run
 from sparkyard.plan import Site
-from sparkyard.settings import ca_bundle
+from sparkyard.s3_server import Recipe
 from tests.e2e.cluster import BUCKET, S3
 from tests.support import Container, Lab
 
-HERE = Path(__file__).parent
-FILES = ("Dockerfile", "go.mod", "go.sum")
-"""What the build of a server reads; the tests beside it change nothing of it."""
+RECIPES = {"s3": s3_server.recipe(BUCKET), "gcs": Recipe(Path(__file__).parent / "gcs")}
+"""How the servers are built."""
 
 
 @contextmanager
 def server_image(lab: Lab, site: Site, executor_image: str, name: str) -> Iterator[str]:
-    """Give the image that tests/e2e/NAME builds; what is left is the engine's build cache."""
+    """Give the image of one of RECIPES; what is left is the engine's build cache."""
     image = lab.name(name)
-    bake.write_mirrors(site.settings)
-    argv = ["docker", "buildx", "build", "--provenance=false", "--load"]
-    argv += ["--tag", image, "--label", lab.label]
-    argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
-    argv += ["--build-context", f"executors=docker-image://{executor_image}"]
-    argv += ["--build-arg", f"SUITE={site.stack.debian}", "--build-arg", f"BUCKET={BUCKET}"]
-    argv += ["--secret", f"id=mirrors,src={bake.MIRRORS}"]
-    bundle = ca_bundle(site.settings)
-    argv += ["--secret", f"id=ca,src={bundle}"] if bundle else []
-    with tempfile.TemporaryDirectory(prefix=f"{image}-") as directory:
-        for file in FILES:
-            shutil.copy(HERE / name / file, directory)
-        run([*argv, directory], timeout=900)
+    s3_server.build(site, executor_image, RECIPES[name], image, lab.label)
     try:
         yield image
     finally:
@@ -57,9 +42,7 @@ def s3(
         address: what clients call it; the container's name without it.
     """
     access, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
-    keys = {"ROOT_ACCESS_KEY": access, "ROOT_SECRET_KEY": secret}
-    # Its flags come before the name of the backend, which the image's entrypoint has.
-    variables = {**keys, "VGW_PORT": f"{address}:{port}"}
+    variables = s3_server.variables(access, secret, f"{address}:{port}")
     with lab.container(image, what=what, options=options, environment=variables) as server:
         credentials = {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
         yield S3(server, f"http://{address or server.name}:{port}", credentials)

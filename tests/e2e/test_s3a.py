@@ -8,6 +8,7 @@ import tarfile
 
 import pytest
 
+from sparkyard import s3_server
 from tests.e2e.cluster import BUCKET, S3, Cluster
 from tests.notebook import Cell
 
@@ -17,11 +18,7 @@ PLACE = f"s3a://{BUCKET}/round/trip"
 def settings(s3: S3, prefix: str = "spark.hadoop.fs.s3a.") -> dict[str, str]:
     """Return the Spark configuration with which a site names its S3 server."""
     return {
-        f"{prefix}endpoint": s3.endpoint,
-        f"{prefix}path.style.access": "true",
-        f"{prefix}connection.ssl.enabled": "false",
-        # The server keeps objects as files: it cannot delete a marker while its directory is full.
-        f"{prefix}directory.marker.retention": "keep",
+        **s3_server.settings(s3.endpoint, prefix),
         f"{prefix}retry.limit": "2",
         f"{prefix}attempts.maximum": "2",
     }

@@ -1,12 +1,11 @@
 """How do tests reach a Kubernetes, and what do they make there?
 
 Any cluster that KUBECONFIG names, through kubectl. Everything is made in namespaces of a run's own,
-which bear its label, and goes with them.
+which bear its label, and goes with them; `nox -s tests -- --sweep` finds what a killed run left.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -19,6 +18,9 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
+from sparkyard import cluster, cluster_access
+from sparkyard.cluster import Cluster
+from sparkyard.cluster_leftovers import MACHINE, machine
 from sparkyard.command import Completed, run
 from sparkyard.errors import CommandFailedError
 
@@ -102,37 +104,18 @@ class Kube:
         token: str = json.loads(answer.stdout)["status"]["token"]
         return token
 
-    def cluster(self) -> Document:
-        """Return the cluster's entry in the kubeconfig: its address and its authority."""
-        words = ["config", "view", "--minify", "--raw", "--output", "json"]
-        entry: Document = json.loads(self.ctl(*words).stdout)["clusters"][0]["cluster"]
-        if file := entry.pop("certificate-authority", None):
-            authority = base64.b64encode(Path(file).read_bytes()).decode()
-            entry["certificate-authority-data"] = authority
-        return entry
+    def cluster(self) -> Cluster:
+        """Return the cluster as the code under test knows it."""
+        return cluster.connect(environment={"KUBECONFIG": self.kubeconfig})
 
     @property
     def server(self) -> str:
         """The API server's address."""
-        return str(self.cluster()["server"])
+        return str(self.cluster().api.api_client.configuration.host)
 
     def kubeconfig_of(self, token: str) -> str:
         """Return the text of a kubeconfig that shows a token and nothing else."""
-        return json.dumps(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "clusters": [{"name": "test", "cluster": self.cluster()}],
-                "users": [{"name": "test", "user": {"token": token}}],
-                "contexts": [
-                    {
-                        "name": "test",
-                        "context": {"cluster": "test", "user": "test", "namespace": self.namespace},
-                    }
-                ],
-                "current-context": "test",
-            }
-        )
+        return cluster_access.kubeconfig(self.cluster(), token, self.namespace)
 
 
 @dataclass(frozen=True)
@@ -176,7 +159,7 @@ def namespace(kube: Kube, name: str, run_label: str) -> Iterator[Kube]:
         {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": name, "labels": {label: value}},
+            "metadata": {"name": name, "labels": {label: value, MACHINE: machine()}},
         }
     )
     try:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sparkyard import s3_server
 from sparkyard.cluster_access import address_towards
 from sparkyard.plan import Site
 from tests.e2e import object_store
@@ -34,11 +35,7 @@ def settings(s3: S3) -> dict[str, str]:
     """Return what a site says of its S3 server; how it is written to is the image's own."""
     prefix = "spark.hadoop.fs.s3a."
     return {
-        f"{prefix}endpoint": s3.endpoint,
-        f"{prefix}path.style.access": "true",
-        f"{prefix}connection.ssl.enabled": "false",
-        # The server keeps objects as files: it cannot delete a marker while its directory is full.
-        f"{prefix}directory.marker.retention": "keep",
+        **s3_server.settings(s3.endpoint),
         # A server that is gone is given up on in seconds.
         f"{prefix}retry.limit": "1",
         f"{prefix}attempts.maximum": "1",

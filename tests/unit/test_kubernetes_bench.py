@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kubernetes import client
 
-from sparkyard import cluster_access, plan
+from sparkyard import cluster_access, plan, s3_server
 from sparkyard import kubernetes_bench as measures
 from sparkyard import kubernetes_bench_images as images
 from sparkyard import kubernetes_bench_place as places
@@ -73,9 +74,10 @@ def reached(directory: Path, **settings: Any) -> Cluster:
 
 
 def test_a_driver_is_shown_a_token_and_nothing_of_the_users_own(tmp_path: Path) -> None:
-    text = cluster_access.kubeconfig(reached(tmp_path), "of-the-account")
+    text = cluster_access.kubeconfig(reached(tmp_path), "of-the-account", "spark")
     shown = json.loads(text)
-    assert shown["users"] == [{"name": "bench", "user": {"token": "of-the-account"}}]
+    assert shown["contexts"][0]["context"]["namespace"] == "spark"
+    assert shown["users"] == [{"name": "sparkyard", "user": {"token": "of-the-account"}}]
     entry = shown["clusters"][0]["cluster"]
     assert entry["server"] == "https://cluster.example:6443"
     assert base64.b64decode(entry["certificate-authority-data"]) == b"the authority"
@@ -197,3 +199,16 @@ def test_what_images_are_compared_is_all_built_from_the_executors() -> None:
     ]
     assert {words[1] for words in stages} == {"executors"}
     assert {words[3] for words in stages} == set(images.CHILDREN)
+
+
+def test_the_s3_server_is_built_from_the_executors_and_named_once() -> None:
+    dockerfile = (s3_server.SOURCE / "Dockerfile").read_text()
+    assert "FROM executors AS build" in dockerfile.splitlines()
+    assert (s3_server.SOURCE / "go.sum").exists()
+    made = s3_server.recipe("a-bucket")
+    assert made.arguments.keys() < set(re.findall(r"^ARG (\w+)", dockerfile, re.MULTILINE))
+    of_spark, of_hadoop = (
+        s3_server.settings("http://s3:1"),
+        s3_server.settings("http://s3:1", "fs.s3a."),
+    )
+    assert of_spark == {f"spark.hadoop.{name}": value for name, value in of_hadoop.items()}
