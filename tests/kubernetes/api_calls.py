@@ -1,16 +1,22 @@
 """Which calls does Spark make of the API server, and which rights do they take?
 
-Spark's own client writes each request and its answer into the log, if its logger is told to.
+Spark's own client writes each request and its answer into the log, if its logger is told to. An
+account can make such a call again, and is told whether it may.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from kubernetes import config
+
+from tests.kubernetes.kube import Kube
 
 RECORDER = r"""
 rootLogger.level = info
@@ -93,11 +99,69 @@ def rights_taken(method: str, url: str) -> set[Right]:
     return {Right(resource, verb, found["group"] or "") for verb in verbs}
 
 
+def calls(log: str) -> list[tuple[str, str]]:
+    """Return the calls in a log: the method and the address of each."""
+    return _CALL.findall(log)
+
+
 def recorded(log: str) -> set[Right]:
     """Return the rights that the calls in a log take."""
-    return {right for call in _CALL.findall(log) for right in rights_taken(*call)}
+    return {right for call in calls(log) for right in rights_taken(*call)}
 
 
 def refused(log: str) -> list[str]:
-    """Return the answers in a log with which the API server refused a call."""
-    return re.findall(r"^API < 40[13] .*", log, re.MULTILINE)
+    """Return the answers in a log with which the API server refused a call.
+
+    Events apart: they are asked for where a pod takes long, and their refusal does no harm.
+    """
+    exchanges = re.findall(r"^API (?:> [A-Z]+ (\S+)|(< 40[13] .*))", log, re.MULTILINE)
+    found, asked = [], ""
+    for url, answer in exchanges:
+        if url:
+            asked = urlsplit(url).path
+        elif not asked.endswith("/events"):
+            found.append(f"API {answer}")
+    return found
+
+
+class Account:
+    """A service account that makes calls of a log again, with a token of its own."""
+
+    def __init__(self, kube: Kube, name: str):
+        self._token = kube.token(name)
+        given = json.loads(kube.kubeconfig_of(self._token))
+        self._client = config.new_client_from_config_dict(given)  # type: ignore[no-untyped-call,unused-ignore]
+
+    def status(self, method: str, url: str) -> int:
+        """Make a call of a log again, as a dry run, and return the status of the answer.
+
+        The API server looks at rights before it looks at what it is given: so that is no more than
+        a name, or nothing that could be made.
+        """
+        parts = urlsplit(url)
+        query = parts.query if method == "GET" else f"{parts.query}&dryRun=All"
+        headers, body = {"Authorization": f"Bearer {self._token}"}, None
+        if method == "PATCH":
+            headers["Content-Type"], body = "application/apply-patch+yaml", _named(parts.path)
+        elif method == "POST":
+            headers["Content-Type"], body = "application/json", "no object"
+        answer = self._client.rest_client.pool_manager.request(
+            method,
+            f"{self._client.configuration.host}{parts.path}?{query.strip('&')}",
+            headers=headers,
+            body=body,
+            preload_content=False,  # what is watched comes without an end
+            retries=False,
+        )
+        answer.close()
+        status: int = answer.status
+        return status
+
+
+def _named(path: str) -> str:
+    """Return the least that an object at a path can be applied with."""
+    *_, resource, name = path.split("/")
+    found: dict[str, Any] = {"apiVersion": "v1", "metadata": {"name": name}}
+    if resource == "services":
+        return json.dumps({**found, "kind": "Service", "spec": {"ports": [{"port": 1}]}})
+    return json.dumps({**found, "kind": "ConfigMap"})

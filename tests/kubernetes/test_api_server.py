@@ -14,7 +14,7 @@ from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube
 from tests.kubernetes.storage import free_port
-from tests.kubernetes.test_losses import busy, expected, running
+from tests.kubernetes.test_losses import LOST, TWO, expected, held, let_go, running
 
 RESTART = "SPARKYARD_TEST_RESTART_API_SERVER"
 """A command that restarts the cluster's API server: another one for each kind of cluster."""
@@ -54,18 +54,19 @@ def test_a_job_outlives_an_api_server_that_goes_away(outside: Notebook, number: 
     kube = outside.kube
     with outage(kube) as (happens, environment), ThreadPoolExecutor() as pool:
         given = {"TEST_NUMBER": str(number), **environment}
-        job = pool.submit(outside.run, "slow_shuffle", environment=given)
-        kube.wait_for(lambda: len(running(kube)) == 2, "two executors")
-        kube.wait_for(lambda: busy(kube), "tasks on both", 60)
-        happens()
-        assert not job.done(), job.result()["job"].seen
-        names = {pod["metadata"]["name"] for pod in running(kube)}
-        assert len(names) == 2
-        kube.ctl("delete", "pod", min(names), "--grace-period=0", "--force", "--wait=false")
-        kube.wait_for(
-            lambda: {pod["metadata"]["name"] for pod in running(kube)} - names, "replacement"
-        )
-        told = job.result()
-    assert told["job"].result == expected(number), told["job"].seen
+        session = pool.submit(outside.run, "held_shuffle", settings=TWO, environment=given)
+        try:
+            kube.wait_for(lambda: session.done() or held(kube, "first"), "tasks on both")
+            names = running(kube)
+            happens()
+            assert not session.done(), session.result()["first"].seen
+            assert running(kube) == names, "executors went with the API server"
+            kube.ctl("delete", "pod", min(names), "--grace-period=0", "--force", "--wait=false")
+            kube.wait_for(lambda: running(kube) - names, "replacement")
+        finally:
+            let_go(kube, *LOST)
+        told = session.result()
+    assert told["first"].result == expected(number), told["first"].seen
+    assert told["second"].result == expected(number), told["second"].seen
     assert told["stop"].result == "stopped"
     kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)

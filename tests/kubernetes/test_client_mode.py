@@ -6,6 +6,7 @@ import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from sparkyard import paths
@@ -14,6 +15,7 @@ from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
 from tests.kubernetes.storage import free_port
+from tests.notebook import Cell
 
 SESSION = """# %% session
 import json, os, socket, time
@@ -29,8 +31,9 @@ def where(_):
 hosts, began = [], time.monotonic()
 while len(hosts) < 2 and time.monotonic() - began < 60:  # the second may come a little later
     hosts = sorted(set(sc.parallelize(range(12), 12).map(where).collect()))
-print(json.dumps({"conf": dict(sc.getConf().getAll()), "hosts": hosts,
-                  "sum": sc.parallelize(range(100), 4).map(lambda n: n * NUMBER).sum()}))
+told = {"conf": dict(sc.getConf().getAll()), "hosts": hosts,
+        "sum": sc.parallelize(range(100), 4).map(lambda n: n * NUMBER).sum()}
+print(json.dumps(told))
 """
 SECOND = """
 # %% second
@@ -49,6 +52,13 @@ def who(_):
 
 print(json.dumps({"driver": [os.getuid(), os.getgid()],
                   "executors": list(set(sc.parallelize(range(8), 8).map(who).collect()))}))
+"""
+IDLE = """
+# %% idle
+with open("being-told", "w") as file:
+    json.dump(told, file)
+os.rename("being-told", "told")
+time.sleep(200)
 """
 STOP = """
 # %% stop
@@ -74,16 +84,57 @@ def check(told: dict[str, object], kube: Kube, number: int) -> None:
     assert conf["spark.authenticate"] == conf["spark.network.crypto.enabled"] == "true"
 
 
-def test_outside_with_a_service_accounts_token(outside: Notebook, number: int) -> None:
-    told = outside.run(session(number))
-    check(told["session"].result, outside.kube, number)
+@pytest.fixture(scope="module")
+def of_token(outside: Notebook, number: int) -> dict[str, Cell]:
+    """The cells of a notebook that shows a service account's token, on a port of its choice."""
+    environment = {"SPARK_DRIVER_PORT": "17078"}
+    return outside.run(session(number, SECOND + STOP), environment=environment)
 
 
-def test_inside_with_nothing_but_its_service_account(inside: Notebook, number: int) -> None:
-    told = inside.run(session(number))
-    result = told["session"].result
-    check(result, inside.kube, number)
-    assert result["conf"]["spark.kubernetes.driver.pod.name"].startswith("notebook-")
+def test_outside_with_a_service_accounts_token(
+    of_token: dict[str, Cell], outside: Notebook, number: int
+) -> None:
+    check(of_token["session"].result, outside.kube, number)
+    assert of_token["stop"].result == "stopped"
+
+
+def test_two_sessions_on_the_same_port(of_token: dict[str, Cell]) -> None:
+    assert of_token["session"].result["conf"]["spark.driver.port"] == "17078"
+    assert of_token["second"].result["code"] != 0
+    assert "Port 17078 (spark.driver.port) is taken" in of_token["second"].result["said"]
+
+
+def test_inside_with_nothing_but_its_service_account_executors_come_and_go_with_the_pod(
+    spark: Kube, driver_image: str, executor_image: str, number: int
+) -> None:
+    with (
+        ThreadPoolExecutor() as pool,
+        driver.inside(spark, driver_image, executor_image) as notebook,
+    ):
+        assert isinstance(notebook.place, Pod)
+        pod = notebook.place
+        cut = pool.submit(notebook.run, session(number, IDLE))
+        told = ""
+
+        def has_told() -> bool:
+            nonlocal told
+            told = pod.exec("cat", "told", check=False).stdout
+            return bool(told) or cut.done()
+
+        spark.wait_for(has_told, "result of the session")
+        assert not cut.done(), cut.result()["session"].seen
+        result = json.loads(told)
+        check(result, spark, number)
+        assert result["conf"]["spark.kubernetes.driver.pod.name"] == pod.name
+        selector = f"spark-app-selector={result['conf']['spark.app.id']}"
+
+        def executors() -> list[Document]:
+            return spark.get("pods", "--selector", selector)
+
+        assert len(executors()) == 2
+        spark.ctl("delete", "pod", pod.name, "--grace-period=0", "--force")
+        spark.wait_for(lambda: not executors(), "end of the executors", 60)
+        assert cut.exception() is not None, "the notebook's pod is gone, and its kernel went on"
 
 
 def test_outside_through_kubectl_proxy(outside: Notebook, number: int) -> None:
@@ -111,15 +162,6 @@ def test_a_driver_address_that_pods_cannot_reach_is_told_early(outside: Notebook
     assert "192.0.2.1" in seen
     assert "SPARK_DRIVER_HOST" in seen
     assert seconds < 75, "told late"
-
-
-def test_two_sessions_on_the_same_port(outside: Notebook, number: int) -> None:
-    environment = {"SPARK_DRIVER_PORT": "17078"}
-    told = outside.run(session(number, SECOND + STOP), environment=environment)
-    check(told["session"].result, outside.kube, number)
-    assert told["second"].result["code"] != 0
-    assert "Port 17078 (spark.driver.port) is taken" in told["second"].result["said"]
-    assert told["stop"].result == "stopped"
 
 
 def test_no_kubeconfig(outside: Notebook) -> None:
@@ -169,18 +211,3 @@ def test_any_user_and_a_read_only_root_file_system(
         told = notebook.run(session(number, WHO + STOP))
     check(told["session"].result, spark, number)
     assert told["who"].result == {"driver": [12345, 0], "executors": [[12345, 0]]}
-
-
-def test_executors_go_with_the_notebooks_pod(
-    spark: Kube, driver_image: str, executor_image: str, number: int
-) -> None:
-    with (
-        driver.inside(spark, driver_image, executor_image) as notebook,
-        ThreadPoolExecutor() as pool,
-    ):
-        cut = pool.submit(notebook.run, session(number, "\n# %% idle\ntime.sleep(200)"))
-        spark.wait_for(lambda: len(spark.executors("Running")) == 2, "executors")
-        assert isinstance(notebook.place, Pod)
-        spark.ctl("delete", "pod", notebook.place.name, "--grace-period=0", "--force")
-        spark.wait_for(lambda: not spark.executors(), "end of the executors", 60)
-        assert cut.exception() is not None, "the notebook's pod is gone, and its kernel went on"

@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Any
 
+import pytest
+
+from sparkyard.command import Completed
 from tests.kubernetes.driver import Notebook
-from tests.kubernetes.kube import Document, Kube
+from tests.kubernetes.kube import Document, Kube, Pod
 
-HELD = """# %% session
-import json, time, urllib.request
+SESSION = """# %% session
+import json, os, time, urllib.request
 from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.getOrCreate()
 sc = spark.sparkContext
+
+def executors():
+    return sc._jsc.sc().getExecutorMemoryStatus().size() - 1  # the driver is among them
+
+def hold(holds, seconds=200):
+    began = time.monotonic()
+    while not holds() and time.monotonic() - began < seconds:
+        time.sleep(0.2)
+    return holds()
+
+"""
+HELD = (
+    SESSION
+    + """
 print(json.dumps(sc.parallelize(range(10), 4).sum()))
 
 # %% hold
-while not (HELD_UNTIL):
-    time.sleep(0.5)
-print(json.dumps("held"))
+print(json.dumps(hold(lambda: os.path.exists("looked-at"))))
 
 # %% metrics
 def page(path):
@@ -31,18 +51,23 @@ print(json.dumps({"driver": page("/metrics/prometheus/"),
 # %% stop
 spark.stop()
 """
-ALONE = "sc._jsc.sc().getExecutorMemoryStatus().size() == 1"
-"""Whether all executors have gone: the driver is one of those that this counts."""
+)
+DYNAMIC = (
+    SESSION
+    + """
+def slow(n):
+    time.sleep(1)
+    return n
 
+print(json.dumps(sc.parallelize(range(20), 20).map(slow).sum()))
 
-def until(condition: str) -> str:
-    """Return the notebook that holds its session until something is true there."""
-    return HELD.replace("HELD_UNTIL", condition)
+# %% alone
+print(json.dumps(hold(lambda: executors() == 0)))
 
-
-def until_there_is(file: str) -> str:
-    """Return the notebook that holds its session until a file is made beside it."""
-    return until(f"__import__('pathlib').Path({file!r}).exists()")
+# %% stop
+spark.stop()
+"""
+)
 
 
 def ready(kube: Kube) -> list[Document]:
@@ -50,33 +75,145 @@ def ready(kube: Kube) -> list[Document]:
     return [pod for pod in kube.executors("Running") if "deletionTimestamp" not in pod["metadata"]]
 
 
-def test_pods_are_hardened_and_metrics_are_served(outside: Notebook) -> None:
+SHARED = "_SPARK_AUTH_SECRET"
+REGISTERED = "Successfully registered with driver"
+INTRUDERS: dict[str, tuple[Callable[[str, str], str | None], str]] = {
+    "same": (lambda _, value: value, REGISTERED),
+    "wrong": (
+        lambda name, value: "f" * len(value) if name == SHARED else value,
+        "Authentication failed.",
+    ),
+    "none": (
+        lambda name, value: None if name == SHARED else value,
+        "A secret key must be specified via the spark.authenticate.secret config",
+    ),
+    "no authentication": (
+        lambda name, value: (
+            None
+            if name == SHARED or value.startswith(("-Dspark.authenticate", "-Dspark.network"))
+            else value
+        ),
+        "authentication disabled",
+    ),
+}
+"""Executors that nobody asked for: what each makes of a real one's variables, and what it says."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What came of a session with two executors, while it was held."""
+
+    executor: Document
+    looked: Completed
+    said: dict[str, str]
+    """What each intruder wrote."""
+    told: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def seen(outside: Notebook, executor_image: str) -> Seen:
+    """A session that is held until it was looked at, and until others have tried to get in."""
     kube = outside.kube
+    look = "id -u; cat /proc/1/status; ls /var/run/secrets/kubernetes.io; touch /etc/x"
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, until_there_is("looked-at"))
+        job = pool.submit(outside.run, HELD)
         try:
             kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
-            pod = ready(kube)[0]
-            look = "id -u; cat /proc/1/status; ls /var/run/secrets/kubernetes.io; touch /etc/x"
-            name = pod["metadata"]["name"]
-            inside = kube.ctl("exec", name, "--", "sh", "-c", look, check=False)
+            executor = ready(kube)[0]
+            name = executor["metadata"]["name"]
+            looked = kube.ctl("exec", name, "--", "sh", "-c", look, check=False)
+            with ExitStack() as stack:
+                pods = {
+                    key: stack.enter_context(_intruder(kube, executor_image, executor, number, key))
+                    for number, key in enumerate(INTRUDERS, 666)
+                }
+                said = {key: _said(pod) for key, pod in pods.items()}
         finally:
             outside.place.exec("touch", "looked-at")
         told = job.result()
-    specification = pod["spec"]
+    assert told["session"].result == sum(range(10))
+    assert told["hold"].result is True
+    return Seen(executor, looked, said, told)
+
+
+@contextmanager
+def _intruder(kube: Kube, image: str, executor: Document, number: int, kind: str) -> Iterator[Pod]:
+    """Start an executor that nobody asked for, after the pod of one that somebody did."""
+    change, _ = INTRUDERS[kind]
+    given = copy.deepcopy(executor["spec"]["containers"][0]["env"])
+    variables = []
+    for each in given:
+        if "value" in each:
+            value = change(each["name"], each["value"])
+            each["value"] = str(number) if each["name"] == "SPARK_EXECUTOR_ID" else value
+        # It has no volume for shuffles.
+        if each.get("value", "") is not None and each["name"] != "SPARK_LOCAL_DIRS":
+            variables.append(each)
+    container = {
+        "name": "intruder",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": ["executor"],
+        "env": variables,
+    }
+    name = f"intruder-{number}"
+    kube.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": name},
+            "spec": {"restartPolicy": "Never", "containers": [container]},
+        }
+    )
+    try:
+        yield Pod(kube, name)
+    finally:
+        kube.ctl("delete", "pod", name, "--grace-period=0", "--force", check=False)
+
+
+def _said(pod: Pod) -> str:
+    """Return what an intruder wrote until it was registered, or has ended."""
+
+    def has_its_answer() -> bool:
+        ended = pod.document()["status"]["phase"] in ("Failed", "Succeeded")
+        return ended or REGISTERED in pod.logs()
+
+    pod.kube.wait_for(has_its_answer, f"end of {pod.name}", 180)
+    return pod.logs()
+
+
+def test_pods_are_hardened(seen: Seen) -> None:
+    specification = seen.executor["spec"]
     container = specification["containers"][0]
     assert specification["automountServiceAccountToken"] is False
     assert specification["securityContext"]["runAsNonRoot"] is True
     assert container["securityContext"]["readOnlyRootFilesystem"] is True
     assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-    assert inside.stdout.startswith("1000\n")
-    assert "CapBnd:\t0000000000000000" in inside.stdout
-    assert "Read-only file system" in inside.stderr
-    assert "No such file" in inside.stderr, "a token is mounted"
-    metrics = told["metrics"].result
+    assert seen.looked.stdout.startswith("1000\n")
+    assert "CapBnd:\t0000000000000000" in seen.looked.stdout
+    assert "Read-only file system" in seen.looked.stderr
+    assert "No such file" in seen.looked.stderr, "a token is mounted"
+
+
+def test_metrics_are_served(seen: Seen) -> None:
+    metrics = seen.told["metrics"].result
     assert "metrics_" in metrics["driver"]
-    assert metrics["executors"].count("metrics_executor_memoryUsed_bytes") == 3
-    assert 'executor_id="1"' in metrics["executors"]
+    for executor in ("driver", "1", "2"):
+        found = [
+            line
+            for line in metrics["executors"].splitlines()
+            if line.startswith("metrics_executor_memoryUsed_bytes")
+            and f'executor_id="{executor}"' in line
+        ]
+        assert len(found) == 1, metrics["executors"]
+
+
+@pytest.mark.parametrize("kind", INTRUDERS)
+def test_whoever_knows_the_secret_becomes_an_executor_and_nobody_else(
+    seen: Seen, kind: str
+) -> None:
+    assert (REGISTERED in seen.said[kind]) == (kind == "same"), seen.said[kind]
+    assert INTRUDERS[kind][1] in seen.said[kind], seen.said[kind]
 
 
 def test_dynamic_allocation_asks_for_executors_and_lets_them_go(outside: Notebook) -> None:
@@ -87,135 +224,71 @@ def test_dynamic_allocation_asks_for_executors_and_lets_them_go(outside: Noteboo
         "spark.dynamicAllocation.initialExecutors": "0",
         "spark.dynamicAllocation.minExecutors": "0",
         "spark.dynamicAllocation.maxExecutors": "3",
-        "spark.dynamicAllocation.executorIdleTimeout": "6s",
+        "spark.dynamicAllocation.executorIdleTimeout": "3s",
         "spark.executor.instances": "0",
     }
-    source = (
-        until(ALONE)
-        .replace("range(10), 4).sum()", "range(30), 30).map(slow).sum()")
-        .replace(
-            "sc = spark.sparkContext\n",
-            "sc = spark.sparkContext\n\ndef slow(n):\n    time.sleep(1)\n    return n\n\n",
-        )
-    )
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, source, settings=settings)
-        kube.wait_for(lambda: len(ready(kube)) == 3, "three executors for thirty tasks")
+        job = pool.submit(outside.run, DYNAMIC, settings=settings)
+        kube.wait_for(lambda: len(ready(kube)) == 3, "three executors for twenty tasks")
         kube.wait_for(lambda: not kube.executors("Running"), "end of idle executors", 60)
         told = job.result()
-    assert told["session"].result == sum(range(30))
-    assert told["hold"].result == "held"
+    assert told["session"].result == sum(range(20))
+    assert told["alone"].result is True
 
 
-DECOMMISSIONED = """# %% session
-import json, time
-from pyspark.sql import SparkSession
+DECOMMISSIONED = (
+    SESSION
+    + """
+def there():  # the block managers, by their addresses
+    return set(sc._jsc.sc().getExecutorMemoryStatus().keySet().mkString(" ").split())
 
-spark = SparkSession.builder.getOrCreate()
-sc = spark.sparkContext
-kept = sc.parallelize(range(1000), 8).map(lambda n: (n, str(n) * 1000)).persist()
-print(json.dumps(kept.count()))
+computed = sc.accumulator(0)
 
-# %% wait
-began = time.monotonic()
-while sc._jsc.sc().getExecutorMemoryStatus().size() > 2 and time.monotonic() - began < 90:
-    time.sleep(0.5)
-time.sleep(3)
-print(json.dumps(sc._jsc.sc().getExecutorMemoryStatus().size() - 1))
+def compute(n):
+    computed.add(1)
+    return (n, str(n) * 1000)
+
+kept = sc.parallelize(range(1000), 8).map(compute).persist()
+print(json.dumps({"rows": kept.count(), "computed": computed.value}))
+
+# %% hold
+first = there()
+open("cached", "w").close()
+hold(lambda: first - there(), 90)
+print(json.dumps(len(first - there())))
 
 # %% again
-recomputed = sc.accumulator(0)
-print(json.dumps(kept.map(lambda pair: len(pair[1]) // 1000).sum()))
+print(json.dumps({"sum": kept.map(lambda pair: len(pair[1]) // 1000).sum(),
+                  "computed": computed.value}))
 
 # %% stop
 spark.stop()
 """
+)
 
 
 def test_a_pod_that_is_told_to_go_hands_over_its_blocks(outside: Notebook) -> None:
     kube = outside.kube
-    settings = {"spark.storage.decommission.replicationReattemptInterval": "2s"}
+    settings = {
+        "spark.storage.decommission.replicationReattemptInterval": "2s",
+        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+        "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
+    }
     with ThreadPoolExecutor() as pool:
         job = pool.submit(outside.run, DECOMMISSIONED, settings=settings)
-        kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
-        kube.wait_for(lambda: _cached(kube), "cached blocks")
+        kube.wait_for(lambda: job.done() or _is_there(outside, "cached"), "cached blocks")
         name = ready(kube)[0]["metadata"]["name"]
         log = pool.submit(kube.ctl, "logs", "--follow", name, check=False, timeout=200)
         kube.ctl("delete", "pod", name, "--wait=false")
         told = job.result()
         said = log.result().stdout
+    assert told["session"].result == {"rows": 1000, "computed": 1000}
     assert "ecommission" in said
     assert "migrat" in said.lower(), said[-2000:]
-    assert told["again"].result == sum(len(str(n) * 1000) // 1000 for n in range(1000))
+    assert told["hold"].result == 1, "the executor has not gone"
+    rows = sum(len(str(n) * 1000) // 1000 for n in range(1000))
+    assert told["again"].result == {"sum": rows, "computed": 1000}, "blocks were computed again"
 
 
-def _cached(kube: Kube) -> bool:
-    logs = [kube.ctl("logs", pod["metadata"]["name"], check=False).stdout for pod in ready(kube)]
-    return len(logs) == 2 and all("rdd_" in log for log in logs)
-
-
-def test_nobody_without_the_secret_becomes_an_executor(
-    outside: Notebook, executor_image: str
-) -> None:
-    kube = outside.kube
-    with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, until_there_is("intruded"))
-        try:
-            kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
-            given = _variables(ready(kube)[0])
-            said = {
-                "none": _intruder(kube, executor_image, given),
-                "wrong": _intruder(kube, executor_image, {**given, "_SPARK_AUTH_SECRET": "f" * 64}),
-            }
-        finally:
-            outside.place.exec("touch", "intruded")
-        told = job.result()
-    for secret, log in said.items():
-        assert "Successfully registered" not in log, secret
-        refused = "uthent" in log or "SaslException" in log or "secret" in log.lower()
-        assert refused, f"{secret}: {log[-1500:]}"
-    assert told["session"].result == 45
-    assert 'executor_id="666"' not in told["metrics"].result["executors"]
-
-
-def _variables(executor: Document) -> dict[str, str]:
-    """Return the variables of an executor's pod as those of another one, without the secret."""
-    own = executor["spec"]["containers"][0]["env"]
-    return {
-        **{
-            each["name"]: each.get("value", "") for each in own if "AUTH_SECRET" not in each["name"]
-        },
-        "SPARK_EXECUTOR_ID": "666",
-        "SPARK_EXECUTOR_POD_NAME": "intruder",
-        "SPARK_EXECUTOR_POD_IP": "127.0.0.1",
-    }
-
-
-def _intruder(kube: Kube, image: str, variables: dict[str, str]) -> str:
-    """Run an executor that nobody asked for to its end, and return what it wrote."""
-    container = {
-        "name": "intruder",
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": ["executor"],
-        "env": [{"name": name, "value": value} for name, value in variables.items()],
-    }
-    kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": "intruder"},
-            "spec": {"restartPolicy": "Never", "containers": [container]},
-        }
-    )
-    try:
-        kube.wait_for(lambda: _phase(kube) in ("Failed", "Succeeded"), "end of the intruder", 60)
-        log = kube.ctl("logs", "intruder", check=False)
-    finally:
-        kube.ctl("delete", "pod", "intruder", "--grace-period=0", "--force", check=False)
-    return str(log.stdout + log.stderr)
-
-
-def _phase(kube: Kube) -> str:
-    pods = kube.get("pods", "--field-selector", "metadata.name=intruder")
-    return str(pods[0]["status"]["phase"])
+def _is_there(notebook: Notebook, file: str) -> bool:
+    return notebook.place.exec("test", "-e", file, check=False).exit_code == 0

@@ -2,67 +2,112 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube
+from tests.notebook import Cell
+
+LOST = {"first": 1, "second": 2}
+"""How many of two executors are lost in each job of the notebook."""
+
+TWO = {
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
+}
+"""Settings of a session whose first job waits for both executors."""
 
 
 def expected(number: int) -> list[list[int]]:
-    """Return what the job must give."""
+    """Return what each job must give."""
     return [[k, sum(n * number for n in range(1200) if n % 7 == k)] for k in range(7)]
 
 
-def running(kube: Kube) -> list[Document]:
+def running(kube: Kube) -> set[str]:
     """Return the executors' pods that run and are not on their way out."""
-    return [
-        pod
+    return {
+        pod["metadata"]["name"]
         for pod in kube.executors("Running")
-        if "deletionTimestamp" not in pod["metadata"]
-        and all(status["ready"] for status in pod["status"].get("containerStatuses", ()))
-    ]
+        if "deletionTimestamp" not in pod["metadata"] and _ready(pod)
+    }
 
 
-@pytest.mark.parametrize("lost", [1, 2], ids=["one of two", "all of them"])
-def test_deleted_executors_are_replaced_and_the_result_is_right(
-    outside: Notebook, number: int, lost: int
-) -> None:
-    kube = outside.kube
-    with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, "slow_shuffle", environment={"TEST_NUMBER": str(number)})
-        kube.wait_for(lambda: len(running(kube)) == 2, "two executors")
-        kube.wait_for(lambda: busy(kube), "tasks on both", 60)
-        names = {pod["metadata"]["name"] for pod in running(kube)}
-        for name in sorted(names)[:lost]:
-            kube.ctl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
-        kube.wait_for(
-            lambda: len({pod["metadata"]["name"] for pod in running(kube)} - names) == lost,
-            "replacement",
-        )
-        told = job.result()
-    assert told["job"].result == expected(number), told["job"].seen
-    assert told["stop"].result == "stopped"
-    kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)
+def _ready(pod: Document) -> bool:
+    return all(status["ready"] for status in pod["status"].get("containerStatuses", ()))
 
 
-def busy(kube: Kube) -> bool:
-    """Tell whether every executor has begun a task."""
+def held(kube: Kube, job: str) -> bool:
+    """Tell whether two executors have finished tasks of a job, and hold in the next ones."""
     pods = running(kube)
-    logs = [kube.ctl("logs", pod["metadata"]["name"], check=False) for pod in pods]
-    return bool(logs) and all("Running task" in log.stdout + log.stderr for log in logs)
+    return len(pods) == 2 and all(_in(kube, pod, "test", "-e", f"/tmp/{job}-held") for pod in pods)  # noqa: S108
+
+
+def let_go(kube: Kube, *jobs: str) -> None:
+    """Let jobs' tasks go on in the executors that there are now."""
+    for pod in running(kube):
+        _in(kube, pod, "touch", *(f"/tmp/{job}-go" for job in jobs))  # noqa: S108
+
+
+def _in(kube: Kube, pod: str, *command: str) -> bool:
+    return kube.ctl("exec", pod, "--", *command, check=False).exit_code == 0
+
+
+def lose(kube: Kube, notebook: Future[dict[str, Cell]], job: str, count: int) -> None:
+    """Delete executors in the midst of a job, and let it go on when there are others."""
+    kube.wait_for(lambda: notebook.done() or held(kube, job), f"tasks of the {job} job on both")
+    assert not notebook.done(), notebook.result()[job].seen
+    names = running(kube)
+    for name in sorted(names)[:count]:
+        kube.ctl("delete", "pod", name, "--grace-period=0", "--force", "--wait=false")
+    kube.wait_for(lambda: len(running(kube) - names) == count, "replacement")
+    let_go(kube, job)
+
+
+@pytest.fixture(scope="module")
+def told(outside: Notebook, number: int) -> Mapping[str, Cell]:
+    """The cells of a session that loses one executor in its first job, and both in its second."""
+    with ThreadPoolExecutor() as pool:
+        session = pool.submit(
+            outside.run, "held_shuffle", settings=TWO, environment={"TEST_NUMBER": str(number)}
+        )
+        try:
+            for job, count in LOST.items():
+                lose(outside.kube, session, job, count)
+        finally:
+            let_go(outside.kube, *LOST)
+        return session.result()
+
+
+@pytest.mark.parametrize("job", LOST, ids=["one of two", "all of them"])
+def test_deleted_executors_are_replaced_and_the_result_is_right(
+    told: Mapping[str, Cell], number: int, job: str
+) -> None:
+    assert told[job].result == expected(number), told[job].seen
+
+
+def test_a_session_that_lost_executors_leaves_none(
+    told: Mapping[str, Cell], outside: Notebook
+) -> None:
+    assert told["stop"].result == "stopped"
+    outside.kube.wait_for(lambda: not outside.kube.executors(), "end of the executors", 60)
 
 
 def test_two_hundred_small_jobs_leave_nothing_behind(outside: Notebook) -> None:
     kube = outside.kube
-    told = outside.run("many_jobs")
+    told = outside.run("many_jobs", settings=TWO)
     result = told["jobs"].result
     before, after = result["before"], result["after"]
     assert result["right"]
-    assert after["pods"] == before["pods"] == 2
-    assert after["sockets"] <= before["sockets"] + 4
-    assert after["bytes"] < before["bytes"] + 5e6
+    assert len(before) == 3, "the driver and two executors"
+    assert after.keys() == before.keys()
+    for place, then in before.items():
+        now = after[place]
+        assert now["sockets"] <= then["sockets"] + 4, place
+        assert now["bytes"] < then["bytes"] + 5e6, place
+        assert now.get("processes", 0) <= then.get("processes", 0) + 1, place
     assert told["stop"].result == "stopped"
     kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)
     for kind in ("configmaps", "services", "persistentvolumeclaims"):

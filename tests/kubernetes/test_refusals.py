@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -51,6 +55,49 @@ def executor(_):
 
 spark.sparkContext.parallelize(range(2), 2).map(VICTIM).collect()
 """
+ELASTIC = {
+    "spark.dynamicAllocation.enabled": "true",
+    "spark.dynamicAllocation.shuffleTracking.enabled": "true",
+    "spark.dynamicAllocation.minExecutors": "0",
+    "spark.dynamicAllocation.maxExecutors": "1",
+    "spark.dynamicAllocation.executorIdleTimeout": "2s",
+    "spark.executor.instances": "0",
+}
+"""Executors that go as soon as no job needs them."""
+
+JOBS = """# %% first
+import json, time
+from pathlib import Path
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.getOrCreate()
+
+def job(number):
+    while not Path(f"may-{number}").exists():
+        time.sleep(0.2)
+    try:
+        print(json.dumps(spark.sparkContext.parallelize(range(10), 1).sum()))
+    finally:
+        Path(f"did-{number}").touch()
+
+job(1)
+
+# %% second
+job(2)
+
+# %% third
+job(3)
+
+# %% fourth
+job(4)
+"""
+"""Four jobs, each of which the test lets begin, and sees end."""
+
+# Spark's progress bar may stand before it on the same line.
+TOLD = re.compile(r"(\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?:WARN|ERROR) ExecutorWatch: (.*)")
+TRACE = re.compile(r"^\s+at [\w.$]+\(", re.MULTILINE)
+SOON = 30.0
+"""Seconds from a pod's creation until a person reads why it is no executor yet."""
 
 
 def timed(notebook: Notebook, source: str = JOB, **options: object) -> tuple[Cell, float]:
@@ -60,29 +107,62 @@ def timed(notebook: Notebook, source: str = JOB, **options: object) -> tuple[Cel
     return told["job"], time.monotonic() - began
 
 
+def soon(notebook: Notebook, words: str, source: str = JOB, **options: object) -> Cell:
+    """Run a notebook, assert that a line with the words soon followed its first pod; its job."""
+    kube = notebook.kube
+    before = names(kube)
+    with ThreadPoolExecutor() as pool:
+        run = pool.submit(timed, notebook, source, **options)
+        kube.wait_for(lambda: run.done() or names(kube).keys() - before.keys(), "pod", 60)
+        pods = names(kube)
+        cell, _ = run.result()
+    made = [pods[name] for name in pods.keys() - before.keys()]
+    assert made, cell.seen
+    said = [
+        datetime.strptime(moment, "%y/%m/%d %H:%M:%S").replace(tzinfo=UTC)
+        for moment, line in TOLD.findall(cell.stderr)
+        if words in line
+    ]
+    assert said, cell.seen
+    seconds = (said[0] - min(made)).total_seconds()
+    print(f"{seconds:.0f} s from the pod to its message")
+    assert seconds <= SOON, cell.seen
+    return cell
+
+
+def names(kube: Kube) -> dict[str, datetime]:
+    """Return when each executor's pod was made."""
+    return {
+        pod["metadata"]["name"]: datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+        for pod in kube.executors()
+    }
+
+
 def test_an_image_that_cannot_be_pulled(outside: Notebook) -> None:
     image = "registry.invalid/no/such-image:1"
-    cell, seconds = timed(outside, environment={"SPARK_EXECUTOR_IMAGE": image})
+    cell = soon(outside, "cannot be pulled", environment={"SPARK_EXECUTOR_IMAGE": image})
     assert cell.error, "the job came to an end"
     assert image in cell.error
     assert "cannot be pulled" in cell.error
     assert "spark.kubernetes.container.image" in cell.error
-    assert seconds < 60, f"told after {seconds:.0f} s, the start of the session included"
+    assert not TRACE.search(cell.stderr), cell.stderr
 
 
 def test_a_secret_that_is_not_there(outside: Notebook) -> None:
     settings = {"spark.kubernetes.executor.secretKeyRef.KEY": "no-such-secret:key"}
-    cell, _ = timed(outside, settings=settings)
+    cell = soon(outside, "no-such-secret", settings=settings)
     assert cell.error
     assert "no-such-secret" in cell.error
+    assert not TRACE.search(cell.stderr), cell.stderr
 
 
 def test_a_secret_to_mount_that_is_not_there(outside: Notebook) -> None:
     settings = {"spark.kubernetes.executor.secrets.no-such-secret": "/etc/secret"}
-    cell, _ = timed(outside, PATIENT, settings=settings)
+    cell = soon(outside, "kubectl describe pod", PATIENT, settings=settings)
     assert "Secret" in cell.stderr, "what may be missing, as far as its account can know"
     assert "kubectl describe pod" in cell.stderr
     assert "-exec-" in cell.stderr
+    assert not TRACE.search(cell.stderr), cell.stderr
 
 
 @pytest.mark.parametrize(
@@ -99,15 +179,17 @@ def test_memory_that_is_not_enough(outside: Notebook, victim: str, told: str) ->
 
 
 def test_more_than_a_node_has(outside: Notebook) -> None:
-    cell, _ = timed(outside, PATIENT, environment={"SPARK_EXECUTOR_MEMORY": "900g"})
-    assert "Insufficient memory" in cell.stderr
+    environment = {"SPARK_EXECUTOR_MEMORY": "900g"}
+    cell = soon(outside, "Insufficient memory", PATIENT, environment=environment)
     assert "spark.executor.memory" in cell.stderr
+    assert not TRACE.search(cell.stderr), cell.stderr
 
 
 def test_a_namespace_that_is_not_there(outside: Notebook) -> None:
     cell, seconds = timed(outside, environment={"SPARK_NAMESPACE": "no-such-namespace"})
     assert cell.error
     assert "no-such-namespace" in cell.seen
+    assert not TRACE.search(cell.seen), cell.seen
     assert seconds < 60
 
 
@@ -121,6 +203,7 @@ def test_an_account_without_rights(
     assert cell.error
     assert "spark-executor" in cell.seen
     assert "may not" in cell.seen or "forbidden" in cell.seen
+    assert not TRACE.search(cell.seen), cell.seen
     assert seconds < 60
 
 
@@ -136,7 +219,28 @@ def test_a_token_that_is_no_longer_good(
         cell, seconds = timed(notebook)
     assert cell.error
     assert "token" in cell.seen
-    assert "expired" in cell.seen
+    assert "is wrong or has expired" in cell.seen
+    assert not TRACE.search(cell.seen), cell.seen
+    assert seconds < 60
+
+
+def test_a_token_that_has_expired_says_when(
+    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
+) -> None:
+    # No server makes one that is good for less than ten minutes. What this one says of itself is
+    # what a real one does; that its signature is nobody's, the server alone finds.
+    user = f"system:serviceaccount:{spark.namespace}:notebook"
+    parts = ({"alg": "RS256", "kid": "none"}, {"sub": user, "exp": 1577836800}, "no signature")
+    token = ".".join(
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts
+    )
+    with driver.outside(lab, spark, driver_image, executor_image, tmp_path) as notebook:
+        (tmp_path / "kubeconfig").write_text(spark.kubeconfig_of(token), encoding="utf-8")
+        cell, seconds = timed(notebook)
+    assert cell.error
+    assert f"as {user} expired at 2020-01-01T00:00:00Z" in cell.error
+    assert token not in cell.seen
+    assert not TRACE.search(cell.seen), cell.seen
     assert seconds < 60
 
 
@@ -156,7 +260,88 @@ def test_a_quota_that_is_reached(
     }
     small.apply(quota)
     with driver.outside(lab, small, driver_image, executor_image, tmp_path) as notebook:
-        cell, _ = timed(notebook, JOB + STOP)
+        cell = soon(notebook, "quota", JOB + STOP)
     assert cell.result == 45, "one executor is enough for the job"
-    assert "quota" in cell.stderr
     assert "small" in cell.stderr
+
+
+def let(notebook: Notebook, number: int, begin: bool = True) -> None:
+    """Let a job begin, or wait until it has ended."""
+    if begin:
+        notebook.place.exec("touch", f"may-{number}")
+        return
+    done = ["test", "-e", f"did-{number}"]
+    notebook.kube.wait_for(
+        lambda: notebook.place.exec(*done, check=False).exit_code == 0, f"end of job {number}", 90
+    )
+
+
+def unknown(kube: Kube) -> bool:
+    """Tell whether the API server knows nobody by these credentials."""
+    return "Unauthorized" in kube.ctl("get", "pods", check=False).stderr
+
+
+def first_job(notebook: Notebook) -> None:
+    """See the first job's executor come, do its work, and go."""
+    let(notebook, 1)
+    notebook.kube.wait_for(lambda: notebook.kube.executors("Running"), "executor")
+    let(notebook, 1, begin=False)
+    notebook.kube.wait_for(lambda: not notebook.kube.executors(), "end of the idle executor", 60)
+
+
+def test_executors_that_cannot_come_back_end_each_job_until_they_can(
+    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
+) -> None:
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "passing"}}
+    secret["stringData"] = {"key": "value"}
+    spark.apply(secret)
+    settings = {**ELASTIC, "spark.kubernetes.executor.secretKeyRef.KEY": "passing:key"}
+    with (
+        ThreadPoolExecutor() as pool,
+        driver.outside(lab, spark, driver_image, executor_image, tmp_path) as notebook,
+    ):
+        run = pool.submit(notebook.run, JOBS, settings=settings)
+        first_job(notebook)
+        spark.ctl("delete", "secret", "passing")
+        for number in (2, 3):
+            let(notebook, number)
+            let(notebook, number, begin=False)
+        spark.apply(secret)
+        let(notebook, 4)
+        told = run.result()
+    assert told["first"].result == 45
+    for title in ("second", "third"):
+        assert "because no executor can come" in told[title].error, told[title].seen
+        assert "passing" in told[title].error
+    lines = [line for _, line in TOLD.findall(told["second"].stderr) if "passing" in line]
+    assert len(lines) == 1, told["second"].stderr
+    assert told["fourth"].result == 45, "the session is as good as before"
+
+
+def test_rights_and_tokens_that_end_in_mid_session_end_the_job_that_waits(
+    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
+) -> None:
+    spark.ctl("create", "serviceaccount", "goer")
+    account = f"--serviceaccount={spark.namespace}:goer"
+    spark.ctl("create", "rolebinding", "goer", "--role=notebook", account)
+    with (
+        ThreadPoolExecutor() as pool,
+        driver.outside(
+            lab, spark, driver_image, executor_image, tmp_path, account="goer"
+        ) as notebook,
+    ):
+        source = JOBS.partition("\n# %% fourth")[0]
+        run = pool.submit(notebook.run, source, settings=ELASTIC)
+        first_job(notebook)
+        spark.ctl("delete", "rolebinding", "goer")
+        let(notebook, 2)
+        let(notebook, 2, begin=False)
+        spark.ctl("delete", "serviceaccount", "goer")
+        goer = Kube(str(tmp_path / "kubeconfig"), spark.namespace)
+        spark.wait_for(lambda: unknown(goer), "end of the token, which the API server remembers")
+        let(notebook, 3)
+        told = run.result()
+    assert told["first"].result == 45
+    assert "We may not make executors" in told["second"].error, told["second"].seen
+    assert "goer" in told["second"].error
+    assert "is wrong or has expired" in told["third"].error, told["third"].seen

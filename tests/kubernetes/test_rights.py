@@ -1,23 +1,35 @@
 """Are the rights under deploy/kubernetes enough for Spark, and is none of them too much?
 
 Real runs, in client and in cluster mode, write down every call that Spark makes of the API server.
-The Roles must hold exactly what those calls take.
+The Roles must hold exactly what those calls take: where a right is taken away, the API server
+refuses a call that Spark has made.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import pytest
 
 from sparkyard.cluster_access import MANIFESTS
 from sparkyard.command import Completed
 from tests.kubernetes import driver
-from tests.kubernetes.api_calls import RECORDER, Right, recorded, refused, rights_of
+from tests.kubernetes.api_calls import (
+    RECORDER,
+    Account,
+    Right,
+    calls,
+    recorded,
+    refused,
+    rights_of,
+    rights_taken,
+)
 from tests.kubernetes.kube import Document, Kube, Pod, manifests
 from tests.support import must
 from tests.unit.test_deploy import DRIVER, EXECUTOR
@@ -50,19 +62,14 @@ spark = SparkSession.builder.getOrCreate()
 print("RESULT", json.dumps({"token": spark.sparkContext.parallelize([0], 1).map(task).first()}))
 spark.stop()
 """
-
-
-# Runs a command until the API server has refused one of its calls.
-UNTIL_REFUSED = """
-import subprocess, sys
-with subprocess.Popen(sys.argv[1:], stdout=-1, stderr=-2, text=True) as command:
-    for line in command.stdout:
-        print(line, end="")
-        if line.startswith("API < 403"):
-            command.kill()
-            break
-"""
 FILES = {"log4j2.properties": RECORDER, "job.py": JOB}
+
+
+SAID = {
+    "create pods": 'cannot create resource "pods"',
+    "create configmaps": "but not create configmaps",
+}
+"""What a session without a right says."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,6 @@ def options(kube: Kube, image: str, **more: str) -> list[str]:
         "spark.kubernetes.container.image.pullPolicy": "IfNotPresent",
         "spark.kubernetes.authenticate.driver.serviceAccountName": "spark-driver",
         "spark.kubernetes.authenticate.executor.serviceAccountName": "spark-executor",
-        "spark.kubernetes.driver.ownPersistentVolumeClaim": "false",
-        "spark.kubernetes.driver.service.deleteOnTermination": "false",
         "spark.kubernetes.driver.request.cores": "100m",
         "spark.kubernetes.executor.request.cores": "100m",
         "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={PLACE}/log4j2.properties",
@@ -110,18 +115,21 @@ def options(kube: Kube, image: str, **more: str) -> list[str]:
     return words
 
 
-def in_client_mode(pod: Pod, image: str, *before: str) -> Completed:
+def in_client_mode(pod: Pod, image: str) -> Completed:
     document = pod.document()
     more = {
         "spark.driver.host": document["status"]["podIP"],
         "spark.kubernetes.driver.pod.name": pod.name,
     }
     words = ["spark-submit", *options(pod.kube, image, **more), f"{PLACE}/job.py"]
-    return pod.exec(*before, *words, check=False, timeout=300)
+    return pod.exec(*words, check=False, timeout=300)
 
 
-def in_cluster_mode(pod: Pod, image: str) -> Completed:
-    more = {"spark.kubernetes.driver.secrets.recorder": PLACE}
+def in_cluster_mode(pod: Pod, image: str, name: str) -> Completed:
+    more = {
+        "spark.kubernetes.driver.pod.name": name,
+        "spark.kubernetes.driver.secrets.recorder": PLACE,
+    }
     words = ["--deploy-mode", "cluster", *options(pod.kube, image, **more)]
     return spark_submit(pod, *words, f"local://{PLACE}/job.py")
 
@@ -160,29 +168,44 @@ def submitter(spark: Kube, executor_image: str) -> Iterator[Pod]:
 @pytest.fixture(scope="module")
 def runs(spark: Kube, executor_image: str, notebook: Pod, submitter: Pod) -> Runs:
     """A run in client mode and one in cluster mode, whose driver's pod is killed at the end."""
+    name = "recorded"
+    seen: list[Document] = []
     with ThreadPoolExecutor() as threads:
         client = threads.submit(in_client_mode, notebook, executor_image)
-        seen: list[Document] = []
-        while not client.done():
+        cluster = threads.submit(in_cluster_mode, submitter, executor_image, name)
+        while not (client.done() and cluster.done()):
             seen += spark.executors()
             time.sleep(0.5)
     in_client = must(client.result()) + "\n" + client.result().stderr
-    submitted = in_cluster_mode(submitter, executor_image)
+    submitted = cluster.result()
     must(submitted)
-    (made,) = spark.get("pods", "--selector", "spark-role=driver")
-    name = made["metadata"]["name"]
-    own = Pod(spark, name).logs()
+    made, own = Pod(spark, name).document(), Pod(spark, name).logs()
     assert made["status"]["phase"] == "Succeeded", own[-3000:]
     killed = spark_submit(
         submitter, "--master", master(spark), "--kill", f"{spark.namespace}:{name}"
     )
     must(killed)
+    spark.wait_for(lambda: not left_of(spark, name), "end of what belongs to the driver")
     logs = {
         "notebook": in_client,
         "spark-driver": own,
         "spark-submit": submitted.stderr + killed.stderr,
     }
     return Runs(logs, made, seen[-1])
+
+
+def left_of(kube: Kube, driver_pod: str) -> list[Document]:
+    """Return the driver's pod and what belongs to it, as far as it is still there."""
+    there = [each for kind in ("pods", "configmaps", "services") for each in kube.get(kind)]
+    return [
+        each
+        for each in there
+        if driver_pod
+        in (
+            each["metadata"]["name"],
+            *(owner["name"] for owner in each["metadata"].get("ownerReferences", ())),
+        )
+    ]
 
 
 @contextmanager
@@ -202,6 +225,12 @@ def without(kube: Kube, account: str, right: Right) -> Iterator[None]:
         kube.wait_for(lambda: may(kube, account, right), f"right {right}", every=0)
 
 
+def right_to(words: str) -> Right:
+    """Return a right by its words: "create pods"."""
+    verb, resource = words.split()
+    return Right(resource, verb)
+
+
 def may(kube: Kube, account: str, right: Right) -> bool:
     """Ask the API server whether an account has a right."""
     resource, _, sub = right.resource.partition("/")
@@ -217,6 +246,12 @@ def as_account(kube: Kube, account: str) -> str:
     return f"system:serviceaccount:{kube.namespace}:{account}"
 
 
+@pytest.fixture(scope="module")
+def account_of(spark: Kube) -> Callable[[str], Account]:
+    """Gives the accounts, each with one token."""
+    return cache(lambda name: Account(spark, name))
+
+
 @pytest.mark.parametrize("account", ROLES)
 def test_the_rights_are_enough(runs: Runs, account: str) -> None:
     assert recorded(runs.logs[account])
@@ -224,47 +259,58 @@ def test_the_rights_are_enough(runs: Runs, account: str) -> None:
 
 
 @pytest.mark.parametrize(("account", "right"), EACH)
-def test_spark_makes_use_of_each_right(runs: Runs, account: str, right: Right) -> None:
-    assert right in recorded(runs.logs[account])
-
-
-@pytest.mark.parametrize(("account", "right"), EACH)
-def test_each_right_comes_from_its_role(spark: Kube, account: str, right: Right) -> None:
-    assert may(spark, account, right)
+def test_a_call_that_spark_makes_is_refused_without(
+    runs: Runs, spark: Kube, account_of: Callable[[str], Account], account: str, right: Right
+) -> None:
+    made = [call for call in calls(runs.logs[account]) if right in rights_taken(*call)]
+    # What the watch only asks about does not show that Spark needs it.
+    call = next((each for each in made if "dryRun" not in each[1]), None)
+    assert call, "nothing that Spark did took this right"
+    someone = account_of(account)
+    assert someone.status(*call) not in (401, 403)
     with without(spark, account, right):
-        assert not may(spark, account, right)
+        assert someone.status(*call) == 403
+    assert someone.status(*call) not in (401, 403)
 
 
-def test_client_mode_gets_no_executor_without_the_right_to_create_pods(
-    notebook: Pod, spark: Kube, executor_image: str
+@pytest.mark.parametrize("verb", ["create pods", "create configmaps"])
+def test_client_mode_fails_without_the_right_to(
+    notebook: Pod, spark: Kube, executor_image: str, verb: str
 ) -> None:
-    """Spark itself would try for ever: so the run is ended once it was refused."""
-    with without(spark, "notebook", Right("pods", "create")):
-        ended = in_client_mode(notebook, executor_image, "python", "-c", UNTIL_REFUSED)
-        assert spark.executors() == []
-    assert Right("pods", "create") in recorded(ended.stdout)
-    assert refused(ended.stdout) == ["API < 403 Forbidden"]
-
-
-def test_client_mode_fails_without_the_right_to_create_configmaps(
-    notebook: Pod, spark: Kube, executor_image: str
-) -> None:
-    with without(spark, "notebook", Right("configmaps", "create")):
+    with without(spark, "notebook", right_to(verb)):
         ended = in_client_mode(notebook, executor_image)
     assert ended.exit_code != 0
     assert "RESULT" not in ended.stdout
-    assert "but not create configmaps" in ended.stderr
+    assert SAID[verb] in ended.stderr, ended.stderr[-3000:]
+    assert spark.executors() == []
 
 
-@pytest.mark.parametrize("right", [Right("pods", "create"), Right("services", "create")], ids=str)
-def test_cluster_mode_fails_without(
-    submitter: Pod, spark: Kube, executor_image: str, right: Right
+@pytest.mark.parametrize("verb", ["get pods"])
+def test_a_driver_in_the_cluster_fails_without_the_right_to(
+    submitter: Pod, spark: Kube, executor_image: str, verb: str
 ) -> None:
-    with without(spark, "spark-submit", right):
-        ended = in_cluster_mode(submitter, executor_image)
+    driver_pod = Pod(spark, f"refused-{secrets.token_hex(2)}")
+    with without(spark, "spark-driver", right_to(verb)):
+        in_cluster_mode(submitter, executor_image, driver_pod.name)
+        phase = driver_pod.document()["status"]["phase"]
+    log = driver_pod.logs()
+    spark.ctl("delete", "pod", driver_pod.name, "--grace-period=0", "--force")
+    assert phase == "Failed"
+    assert right_to(verb) in recorded(log)
+    assert "API < 403 Forbidden" in refused(log)
+    assert "RESULT" not in log
+
+
+@pytest.mark.parametrize("verb", ["create pods", "create services"])
+def test_nothing_is_submitted_without_the_right_to(
+    submitter: Pod, spark: Kube, executor_image: str, verb: str
+) -> None:
+    name = f"refused-{secrets.token_hex(2)}"
+    with without(spark, "spark-submit", right_to(verb)):
+        ended = in_cluster_mode(submitter, executor_image, name)
     assert ended.exit_code != 0
     assert refused(ended.stderr) == ["API < 403 Forbidden"], ended.stderr[-3000:]
-    spark.wait_for(lambda: not spark.get("pods", "--selector", "spark-role=driver"), "clean end")
+    spark.wait_for(lambda: not left_of(spark, name), "clean end")
 
 
 @pytest.mark.parametrize("account", ["notebook", "spark-driver"])

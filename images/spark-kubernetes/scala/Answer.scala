@@ -11,4 +11,7 @@ object Answer {
 
   /** No executor can come until somebody changes something. */
   case class Refusal(message: String) extends Answer
+
+  /** Nobody answered: a session does not begin so, and one that runs waits for it to pass. */
+  case class Silence(message: String) extends Answer
 }

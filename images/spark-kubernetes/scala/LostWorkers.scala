@@ -1,23 +1,23 @@
 package org.apache.spark.sparkyard
 
-import java.util.concurrent.atomic.AtomicBoolean
-
 import io.fabric8.kubernetes.api.model.Pod
 import org.apache.spark.ExceptionFailure
 import org.apache.spark.scheduler.{SparkListener, SparkListenerTaskEnd}
 import org.slf4j.LoggerFactory
 
-/** Has a Python worker been killed? Told once a session, with the setting that gives it more memory.
+/** Has a Python worker been killed? Told once a job, with the setting that gives it more memory.
   *
   * @param pod what an executor is
   */
-class LostWorkers(pod: Pod) extends SparkListener {
+class LostWorkers(pod: Pod, jobs: WaitingJobs) extends SparkListener {
   private val log = LoggerFactory.getLogger(classOf[ExecutorWatch])
-  private val told = new AtomicBoolean(false)
+  private val told = new Told
 
   override def onTaskEnd(end: SparkListenerTaskEnd): Unit = end.reason match {
-    case failure: ExceptionFailure if LostWorkers.is(failure) && told.compareAndSet(false, true) =>
-      log.warn(Messages.lostWorker(pod))
+    case failure: ExceptionFailure if LostWorkers.is(failure) =>
+      if (told.add("worker" -> "", jobs.newest, System.currentTimeMillis())) {
+        log.warn(Messages.lostWorker(pod))
+      }
     case _ =>
   }
 }

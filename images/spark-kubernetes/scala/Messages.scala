@@ -30,6 +30,12 @@ object Messages {
       Option(status.getState.getWaiting)
         .exists(waiting => Set("ContainerCreating", "PodInitializing")(waiting.getReason)))
 
+  /** Not of init containers: they end before an executor's own begins. */
+  def hasEnded(pod: Pod): Boolean = Option(pod.getStatus).exists { status =>
+    Set("Failed", "Succeeded")(status.getPhase) || status.getContainerStatuses.asScala
+      .exists(each => Option(each.getState).exists(_.getTerminated != null))
+  }
+
   /** Of the events of a pod whose containers are still being made. */
   def ofEvents(events: Seq[Event]): Option[Trouble] =
     events.find(event => MountReasons(event.getReason)).map { event =>
@@ -144,7 +150,7 @@ object Messages {
       lasting = true)
   }
 
-  // Lasting, as long as no executor has ever got further: the next ones will end like this one.
+  // Lasting, where no executor gets further: the next ones will end like this one.
   private def crashed(code: Int, said: String): Trouble =
     Trouble(
       "exit", code.toString,
@@ -185,6 +191,14 @@ object Messages {
 
   // ---- the session ----
 
+  /** Of what the API server said when it was asked again. */
+  def ofAnswer(answer: Answer): Option[Trouble] = answer match {
+    case Answer.Accepted => None
+    case Answer.Doubt(said) => Some(Trouble("doubt", steady(said), said, lasting = false))
+    case Answer.Refusal(said) => Some(Trouble("refusal", steady(said), said, lasting = true))
+    case Answer.Silence(said) => Some(Trouble("silence", steady(said), said, lasting = false))
+  }
+
   def refusal(place: Place, code: Int, answer: String): Answer = {
     // The client puts the KUBECONFIG's user before the server's own words, which know better.
     val said = answer.replaceFirst("^Forbidden! ?User .* doesn't have permission\\. ", "")
@@ -219,12 +233,12 @@ object Messages {
   }
 
   def unreachable(place: Place, said: String): Answer =
-    Answer.Refusal(
+    Answer.Silence(
       s"The Kubernetes API server ${place.api} does not answer: ${oneLine(said)}. Check the " +
         "address (SPARK_MASTER, spark.master) and that this machine reaches it.")
 
   def untrusted(place: Place, said: String): Answer =
-    Answer.Refusal(
+    Answer.Silence(
       s"No trusted connection to the Kubernetes API server ${place.api}: ${oneLine(said)}. Check " +
         "the address (SPARK_MASTER, spark.master) and the CA certificate that KUBECONFIG or " +
         "spark.kubernetes.authenticate.caCertFile names.")

@@ -3,7 +3,8 @@ package org.apache.spark.sparkyard
 /** Has a trouble lasted so long that waiting for it to pass is of no use?
   *
   * Times are in milliseconds. A trouble holds while it is seen again and again: Spark replaces a
-  * failed pod, and its successor needs a while to fail the same way.
+  * failed pod, and its successor needs a while to fail the same way. One failure alone is certain
+  * of nothing, and neither is what was seen before an executor was there: it did come.
   *
   * @param patience how long a lasting trouble must hold
   */
@@ -11,17 +12,25 @@ class Patience(patience: Long) {
   private case class Span(trouble: Trouble, first: Long, last: Long)
   private var spans = Map.empty[(String, String), Span]
 
-  def seen(trouble: Trouble, now: Long): Unit = synchronized {
+  /** @param alone since when there is no executor */
+  def seen(trouble: Trouble, now: Long, alone: Long): Unit = synchronized {
     if (trouble.lasting) {
-      val span = spans.get(trouble.key).filter(now - _.last <= Patience.Gap)
+      val span = spans.get(trouble.key)
+        .filter(each => each.first >= alone && now - each.last <= Patience.Gap)
       spans += trouble.key -> span.fold(Span(trouble, now, now))(_.copy(last = now))
     }
   }
 
-  /** The trouble that has held longest, if one has held long enough. */
-  def exhausted(now: Long): Option[Trouble] = synchronized {
+  /** The trouble that has held longest, if one has held long enough.
+    *
+    * @param alone since when there is no executor
+    * @param began when the job did that waits: what was seen before it alone may have passed
+    */
+  def exhausted(now: Long, alone: Long, began: Long): Option[Trouble] = synchronized {
     spans.values
-      .filter(span => now - span.last <= Patience.Gap && now - span.first >= patience)
+      .filter(span => span.first >= alone && now - span.first >= patience)
+      .filter(span => span.last >= began && now - span.last <= Patience.Gap)
+      .filter(span => span.last - span.first >= patience / 2)
       .toSeq.sortBy(_.first).headOption.map(_.trouble)
   }
 }

@@ -22,12 +22,16 @@ class PodWatch(
     applicationId: String)
     extends ResourceEventHandler[Pod] {
   private val log = LoggerFactory.getLogger(classOf[ExecutorWatch])
-  private val told = ConcurrentHashMap.newKeySet[(String, String)]()
-  private val startedAt = System.currentTimeMillis()
-  private val askedFor = ConcurrentHashMap.newKeySet[Int]()
+  private val told = new Told
+  private val ended = ConcurrentHashMap.newKeySet[String]()
   private val seconds = sc.conf.getTimeAsSeconds("spark.sparkyard.executors.patience", "20s")
   private val patience = new Patience(seconds * 1000)
   private val mounts = new SlowStarts(client)
+  // How many executors Spark is asking for under dynamic allocation, its own counter alone knows.
+  private val later = new LaterChecks(
+    check, jobs,
+    if (sc.conf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)) 1
+    else sc.conf.getInt("spark.executor.instances", 2))
   private val timer: ScheduledExecutorService = Executors.newSingleThreadScheduledExecutor { body =>
     val thread = new Thread(body, "sparkyard-executor-watch")
     thread.setDaemon(true)
@@ -61,50 +65,47 @@ class PodWatch(
 
   override def onDelete(pod: Pod, stateIsOld: Boolean): Unit = if (!stateIsOld) look(pod)
 
-  private def look(pod: Pod): Unit = Quietly("a pod")(Messages.ofPod(pod).foreach(note))
-
-  private def note(trouble: Trouble): Unit = if (!sc.isStopped) {
-    patience.seen(trouble, System.currentTimeMillis())
-    if (told.add(trouble.key)) {
-      if (trouble.lasting) log.error(trouble.message) else log.warn(trouble.message)
+  private def look(pod: Pod): Unit = Quietly("a pod") {
+    if (!sc.isStopped) Messages.ofPod(pod).foreach { trouble =>
+      // An end counts once: a pod that is kept says nothing new, and neither does one that goes.
+      val counts = if (Messages.hasEnded(pod)) ended.add(name(pod)) else !leaving(pod)
+      if (counts) count(trouble)
+      tell(trouble)
     }
   }
 
   private def tick(): Unit = if (!sc.isStopped) {
-    val pods = informer.getStore.list().asScala.toList
-    if (jobs.noExecutor && !jobs.everRegistered) {
-      (pods.flatMap(pod => Messages.ofPod(pod)) ++ mounts.troubles(pods)).foreach(note)
-      patience.exhausted(System.currentTimeMillis()).foreach(cancel)
-    }
-    if (pods.size < wanted) askAgain()
+    val pods = informer.getStore.list().asScala.toList.filterNot(Messages.hasEnded)
+    val coming = if (jobs.alone.isEmpty) Nil else pods.filterNot(leaving)
+    val found = coming.flatMap(pod => Messages.ofPod(pod)) ++ mounts.troubles(coming) ++
+      later.trouble(pods.size)
+    found.foreach(count)
+    endHopeless()
+    found.foreach(tell)
   }
 
-  // How many executors Spark is asking for under dynamic allocation, its own counter alone knows.
-  private val wanted =
-    if (sc.conf.getBoolean("spark.dynamicAllocation.enabled", defaultValue = false)) 1
-    else sc.conf.getInt("spark.executor.instances", 2)
+  private def count(trouble: Trouble): Unit =
+    jobs.alone.foreach(patience.seen(trouble, System.currentTimeMillis(), _))
 
-  private def cancel(trouble: Trouble): Unit =
-    jobs.active.keys.foreach(job => sc.cancelJob(job, Messages.reason(trouble)))
-
-  /** Spark has made fewer pods than it wants, at its start or for a job: only the API server knows why. */
-  private def askAgain(): Unit = {
-    val waiting = (jobs.active + (PodWatch.Start -> startedAt)).collect {
-      case (job, since) if System.currentTimeMillis() - since >= PodWatch.FewPods => job
+  private def tell(trouble: Trouble): Unit =
+    if (told.add(trouble.key, jobs.newest, System.currentTimeMillis())) {
+      if (trouble.lasting) log.error(trouble.message) else log.warn(trouble.message)
     }
-    if (waiting.map(job => askedFor.add(job)).exists(identity)) {
-      check.ask() match {
-        case Answer.Accepted =>
-        case Answer.Doubt(message) => log.warn(message)
-        case Answer.Refusal(message) => log.error(message)
-      }
+
+  /** Without an executor every active job waits for one. */
+  private def endHopeless(): Unit = {
+    val now = System.currentTimeMillis()
+    for {
+      alone <- jobs.alone
+      (job, began) <- jobs.active
+      trouble <- patience.exhausted(now, alone, began)
+    } {
+      told.add(trouble.key, jobs.newest, now) // by the job's own end
+      sc.cancelJob(job, Messages.reason(trouble))
     }
   }
-}
 
-object PodWatch {
-  // Spark asks for pods once a second (spark.kubernetes.allocation.batch.delay).
-  private val FewPods = 5000L
-  // Stands for the session's start among the ids of jobs.
-  private val Start = -1
+  private def name(pod: Pod): String = pod.getMetadata.getName
+
+  private def leaving(pod: Pod): Boolean = pod.getMetadata.getDeletionTimestamp != null
 }

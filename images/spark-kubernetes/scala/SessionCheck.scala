@@ -27,6 +27,7 @@ class SessionCheck(
     case Answer.Accepted =>
     case Answer.Doubt(message) => log.warn(message)
     case Answer.Refusal(message) => throw new CannotWork(message)
+    case Answer.Silence(message) => throw new CannotWork(message)
   }
 
   /** @param rightsToo asks as well for what Spark does besides making pods */

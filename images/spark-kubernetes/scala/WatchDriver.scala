@@ -37,7 +37,7 @@ class WatchDriver extends DriverPlugin {
       check.atStart()
       val jobs = new WaitingJobs
       sc.addSparkListener(jobs)
-      sc.addSparkListener(new LostWorkers(pod))
+      sc.addSparkListener(new LostWorkers(pod, jobs))
       sc.addSparkListener(new AtApplicationStart({ applicationId =>
         val started = new PodWatch(sc, client, check, jobs, applicationId)
         watch = Some(started)
