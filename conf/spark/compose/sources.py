@@ -70,6 +70,13 @@ OF_A_DRIVER_HERE = (
 a notebook's surroundings set them for its sessions, and it may submit applications as well."""
 
 
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise RefusedError(f"{file} cannot be read: {error}.", "Mount a text file there.") from None
+
+
 def properties(file: Path) -> Conf:
     """Return the properties of a file in the form of spark-defaults.conf.
 
@@ -77,11 +84,7 @@ def properties(file: Path) -> Conf:
         RefusedError: a line is no property; with the file and the line.
     """
     found: Conf = {}
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{file} cannot be read: {error}.", "Mount a text file there.") from None
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(file), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -105,12 +108,8 @@ def check_properties(file: Path) -> None:
     Raises:
         RefusedError: a line has no value, or a level is none; with the file and the line.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{file} cannot be read: {error}.", "Mount a text file there.") from None
     continued = False
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(_lines(file), 1):
         text = line.strip()
         within, continued = continued, text.endswith("\\")
         if within or not text or text[0] in "#!":
