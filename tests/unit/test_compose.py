@@ -148,6 +148,7 @@ def test_a_driver_in_a_pod_of_its_own_takes_nothing_of_this_ones(site: Site, api
     [
         ("log4j2.properties", "<Configuration/>", "line 2 is no property"),
         ("log4j2.properties", "rootLogger.level = loud", "line 2 names a level that is none: loud"),
+        ("log4j2.properties", "# as in C:\\\na.level = loud", "line 3 names a level that is none"),
         ("metrics.properties", "everything", "line 2 is no property"),
     ],
 )

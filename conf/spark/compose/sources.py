@@ -111,8 +111,10 @@ def check_properties(file: Path) -> None:
     continued = False
     for number, line in enumerate(_lines(file), 1):
         text = line.strip()
-        within, continued = continued, text.endswith("\\")
-        if within or not text or text[0] in "#!":
+        within = continued
+        comment = not within and text[:1] in ("", "#", "!")
+        continued = not comment and text.endswith("\\")
+        if within or comment:
             continue
         key, *rest = (part.strip() for part in re.split("[=:]", text, maxsplit=1))
         if not rest:
