@@ -123,8 +123,10 @@ def driver_address(conf: Conf, here: str) -> Conf:
 
 def check_ports(conf: Mapping[str, str]) -> None:
     """Refuse ports of the driver's that another session has."""
-    for key in ("spark.driver.port", "spark.driver.blockManager.port"):
-        port = conf.get(key, "0")
+    # What it has none of its own for, the driver has with the executors' setting.
+    managers = conf.get("spark.blockManager.port", "0")
+    for key, default in (("spark.driver.port", "0"), ("spark.driver.blockManager.port", managers)):
+        port = conf.get(key, default)
         if port.isdigit() and int(port) and not _binds(conf["spark.driver.bindAddress"], int(port)):
             raise RefusedError(
                 f"Port {port} ({key}) is taken on this machine, by another session maybe.",

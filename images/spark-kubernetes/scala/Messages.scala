@@ -257,6 +257,12 @@ object Messages {
       "Correct the setting or the pod template that is named here (spark.kubernetes.*)."
   }
 
+  /** As conf/spark/compose/kubernetes.py says it before a JVM starts; but this one runs. */
+  def portTaken(setting: String, port: Int): String =
+    s"Port $port ($setting) is taken on this machine, by another session maybe. Stop that session " +
+      "(its kernel), or start this kernel again with another port: SPARK_DRIVER_PORT, " +
+      "SPARK_BLOCKMANAGER_PORT."
+
   /** The check is no reason to refuse a session that may work. */
   def unasked(place: Place, said: String): Answer =
     Answer.Doubt(

@@ -4,7 +4,7 @@ import java.io.File
 
 import io.fabric8.kubernetes.api.model.{Pod, PodBuilder}
 import io.fabric8.kubernetes.client.{Config, KubernetesClient}
-import org.apache.spark.SparkContext
+import org.apache.spark.{SparkContext, SparkEnv}
 import org.apache.spark.deploy.k8s.{KubernetesConf, KubernetesUtils, SparkKubernetesClientFactory}
 import org.apache.spark.deploy.k8s.SparkKubernetesClientFactory.ClientType
 import org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBuilder
@@ -29,6 +29,12 @@ object SparkInternals {
       conf,
       if (inDriversPod) Some(new File(Config.KUBERNETES_SERVICE_ACCOUNT_CA_CRT_PATH)) else None)
   }
+
+  /** The one that the driver listens on: Spark writes it over the one that was asked for. */
+  def driverPort(sc: SparkContext): Int = sc.conf.getInt("spark.driver.port", 0)
+
+  /** The one that the driver's block manager listens on, once a scheduler has given it its name. */
+  def blockManagerPort(): Int = SparkEnv.get.blockManager.blockManagerId.port
 
   /** Executors get the driver's settings: one without this class would die of its name. */
   def keepFromExecutors(sc: SparkContext): Unit = {

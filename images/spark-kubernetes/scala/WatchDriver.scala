@@ -11,21 +11,31 @@ import org.apache.spark.api.plugin.{DriverPlugin, PluginContext}
 /** When does the watch begin and end? With the session, where the master is a Kubernetes. */
 class WatchDriver extends DriverPlugin {
   private var session: Option[KubernetesClient] = None
+  private var ports: Option[DriverPorts] = None
   @volatile private var watch: Option[PodWatch] = None
 
   /** Runs before the scheduler starts. Throws what the session's maker is to see. */
   override def init(sc: SparkContext, context: PluginContext): JavaMap[String, String] = {
     SparkInternals.keepFromExecutors(sc)
     if (sc.master.startsWith("k8s://")) {
-      try begin(sc)
-      catch {
-        // Another Spark than the one this was compiled against: no reason to refuse a session.
-        case error: LinkageError =>
-          Quietly("asking Kubernetes")(throw new IllegalStateException(error))
+      val given = new DriverPorts(sc)
+      ports = Some(given)
+      onThisSpark("asking Kubernetes") {
+        given.atStart()
+        begin(sc)
       }
     }
     Collections.emptyMap()
   }
+
+  /** Runs when all of the session is there, up to 30 s after its executors were asked for. */
+  override def registerMetrics(applicationId: String, context: PluginContext): Unit =
+    onThisSpark("looking at ports")(ports.foreach(_.atEnd()))
+
+  /** Another Spark than the one this was compiled against is no reason to refuse a session. */
+  private def onThisSpark(step: String)(body: => Unit): Unit =
+    try body
+    catch { case error: LinkageError => Quietly(step)(throw new IllegalStateException(error)) }
 
   private def begin(sc: SparkContext): Unit = {
     val client = told(SparkInternals.client(sc))

@@ -1,0 +1,53 @@
+package org.apache.spark.sparkyard
+
+import java.io.IOException
+import java.net.{InetSocketAddress, ServerSocket}
+
+import org.apache.spark.{SparkConf, SparkContext}
+
+/** Has the driver the ports that its JVM was given? Where one is taken, Spark goes on to the next,
+  * which executors may not reach. The look at them before the JVM starts comes too early for
+  * sessions that start at one moment, and for a later session of the same JVM.
+  */
+class DriverPorts(sc: SparkContext) {
+
+  /** Throws CannotWork where Spark went past the driver's port. */
+  def atStart(): Unit = {
+    val given = new SparkConf().getInt(DriverPorts.Driver, 0)
+    val got = SparkInternals.driverPort(sc)
+    // Nothing tells any more whether a later session's cell asked for another port. So it is taken
+    // for that where Spark would not have gone so far, or where a port between the two is free.
+    val furthest = given + sc.conf.getInt("spark.port.maxRetries", 16)
+    if (given > 0 && given < got && got <= furthest && (given until got).forall(taken)) {
+      refuse(DriverPorts.Driver, given)
+    }
+  }
+
+  /** Throws CannotWork where Spark went past the block manager's port, which it binds late. */
+  def atEnd(): Unit = {
+    val given = sc.conf.getInt(DriverPorts.BlockManager, sc.conf.getInt(DriverPorts.Managers, 0))
+    val got = SparkInternals.blockManagerPort()
+    if (given > 0 && got != given) refuse(DriverPorts.BlockManager, given)
+  }
+
+  private def refuse(setting: String, port: Int): Unit =
+    throw new CannotWork(Messages.portTaken(setting, port))
+
+  private def taken(port: Int): Boolean = {
+    val host = sc.conf.get("spark.driver.bindAddress", sc.conf.get("spark.driver.host"))
+    val socket = new ServerSocket()
+    try {
+      socket.bind(new InetSocketAddress(host, port))
+      false
+    } catch { case _: IOException => true }
+    finally socket.close()
+  }
+}
+
+object DriverPorts {
+  private val Driver = "spark.driver.port"
+  private val BlockManager = "spark.driver.blockManager.port"
+
+  /** Of the driver and of executors, where the driver has none of its own. */
+  private val Managers = "spark.blockManager.port"
+}
