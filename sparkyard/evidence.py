@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparkyard import console, images, paths, whole_file
+from sparkyard import console, paths, whole_file
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import EvidenceMissingError
-from sparkyard.images import Family, Image
-from sparkyard.record import ParityRow, RecordedTests
+from sparkyard.family import images
+from sparkyard.family.images import Family, Image
+from sparkyard.record.record import ParityRow, RecordedTests
 
 SCHEMA = 1
 DIRECTORY = "evidence"

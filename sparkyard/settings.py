@@ -46,7 +46,7 @@ class Settings:
         namespace: path under the registry; images.toml's own when not set.
         local_registry_port: port on loopback of the registry that serves where none is named.
         compression: how layers are compressed, "zstd" or "gzip".
-        signing_key: PEM file with the private key that signs releases; see signing_key.py.
+        signing_key: PEM file with the private key that signs releases; see release/signing_key.py.
         verification_key: PEM file with the public key that releases are verified with.
         apt_snapshot: URL under which snapshots of Debian's archive stand, asked for locked
             packages that the mirror no longer has.

@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NewType
 
-from sparkyard import engine, git, plan, versions
+from sparkyard import git, versions
+from sparkyard.engine import engine
 from sparkyard.errors import InspectionError, ReferenceFormatError, UnknownNameError
-from sparkyard.facts import Facts, ImageIdentity, Interpreter, Spark, collect, resolve
+from sparkyard.facts.facts import Facts, Interpreter, Spark, collect, resolve
+from sparkyard.facts.identity import ImageIdentity
+from sparkyard.family.images import Family, Image
 from sparkyard.git import Checkout
-from sparkyard.images import Family, Image
 from sparkyard.names import nearest
-from sparkyard.oci import check_tag
-from sparkyard.plan import LABEL, Site
+from sparkyard.plan import plan
+from sparkyard.plan.plan import LABEL, Site
+from sparkyard.registry.oci import check_tag
 
 ImmutableTag = NewType("ImmutableTag", str)
 """A tag that names one digest for ever: a release, a fingerprint, a commit."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sparkyard.decode import decode
 from sparkyard.evidence import Evidence
+from sparkyard.family.images import Family
 from sparkyard.git import Checkout
-from sparkyard.images import Family
 
 PAIR = "pair"
 """Stands for an image's name in the group of image tests that look at driver and executors."""

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import engine, plan
 from sparkyard.commands.tests import left_over
-from sparkyard.plan import Site
+from sparkyard.engine import engine
+from sparkyard.plan import plan
+from sparkyard.plan.plan import Site
 from tests.results import Counting
 from tests.support import Lab
 

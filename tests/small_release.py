@@ -13,11 +13,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sparkyard import oci, record, sbom_cyclonedx, sbom_spdx, signature
-from sparkyard.oci import Content
-from sparkyard.record import Packages, Record, RecordedImage, RecordedLayer, RecordedSbom
-from sparkyard.sbom_components import Component, Coverage, Subject
-from sparkyard.signing_key import SigningKey
+from sparkyard.record import record
+from sparkyard.record.record import Packages, Record, RecordedImage, RecordedLayer, RecordedSbom
+from sparkyard.registry import oci
+from sparkyard.registry.oci import Content
+from sparkyard.release import signature
+from sparkyard.release.signing_key import SigningKey
+from sparkyard.sbom import cyclonedx as sbom_cyclonedx
+from sparkyard.sbom import spdx as sbom_spdx
+from sparkyard.sbom.components import Component, Coverage, Subject
 
 VERSION = "1.4.0"
 NAMES = ("spark-executors", "pyspark-notebook")
@@ -144,7 +148,7 @@ def make_image(name: str, place: str, *, fingerprint: str = "0123456789ab") -> I
 
 @dataclass(frozen=True)
 class SmallRelease:
-    """A signed release, as `ReleaseFiles` of sparkyard/releases.py is."""
+    """A signed release, as `ReleaseFiles` of sparkyard/release/releases.py is."""
 
     images: tuple[Image, ...]
     record: Record

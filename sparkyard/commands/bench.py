@@ -6,20 +6,22 @@ import argparse
 import json
 from dataclasses import asdict
 
-from sparkyard import bench, console, engine, paths, push_bench
-from sparkyard.bench import Measure
+from sparkyard import console, paths
+from sparkyard.bench import bench, push
+from sparkyard.bench.bench import Measure
+from sparkyard.engine import engine
 from sparkyard.errors import UnknownNameError
 from sparkyard.names import nearest
 
 
 def _on_kubernetes() -> list[Measure]:
     # Only here: the client of Kubernetes is slow to import, and the other parts need no cluster.
-    from sparkyard import kubernetes_bench  # noqa: PLC0415
+    from sparkyard.bench import kubernetes  # noqa: PLC0415
 
-    return kubernetes_bench.measure()
+    return kubernetes.measure()
 
 
-PARTS = {"builds": bench.measure, "push": push_bench.measure, "kubernetes": _on_kubernetes}
+PARTS = {"builds": bench.measure, "push": push.measure, "kubernetes": _on_kubernetes}
 DEFAULT = ("push", "builds")
 """In this order: pushes while the family's layers are all there."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import console, engine
-from sparkyard.build import Built, build
-from sparkyard.plan import site
+from sparkyard import console
+from sparkyard.builds.build import Built, build
+from sparkyard.engine import engine
+from sparkyard.plan.plan import site
 
 
 def main(argv: list[str]) -> int:

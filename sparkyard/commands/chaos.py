@@ -11,13 +11,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sparkyard import chaos_registry, console, local_registry, plan
-from sparkyard.chaos import AFTER, BEFORE, BETWEEN, Chaos, Report
-from sparkyard.chaos_client import RELEASE, Task
-from sparkyard.chaos_reader import first_lines
-from sparkyard.chaos_registry import OwnRegistry, own_registry
+from sparkyard import console
+from sparkyard.chaos import registry
+from sparkyard.chaos.chaos import AFTER, BEFORE, BETWEEN, Chaos, Report
+from sparkyard.chaos.client import RELEASE, Task
+from sparkyard.chaos.reader import first_lines
+from sparkyard.chaos.registry import OwnRegistry, own_registry
 from sparkyard.commands.tests import LABEL
 from sparkyard.errors import VerificationError
+from sparkyard.plan import plan
+from sparkyard.services import local_registry
 
 
 def main(argv: list[str]) -> int:
@@ -50,8 +53,8 @@ def main(argv: list[str]) -> int:
         task.place.registry.ping()
         report = Chaos(task, chosen.kills, _teller(chosen.kills)).run()
         log = own.log() if own else []
-    twice = chaos_registry.sent_twice(log) if own else None
-    _show(report, twice, chaos_registry.received(log), as_json=chosen.json)
+    twice = registry.sent_twice(log) if own else None
+    _show(report, twice, registry.received(log), as_json=chosen.json)
     _judge(report, twice or [])
     return 0
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import shutil
 
-from sparkyard import console, engine, evidence, paths, plan, stack
+from sparkyard import console, evidence, paths
+from sparkyard.engine import engine
+from sparkyard.family import stack
+from sparkyard.plan import plan
 
 
 def main(argv: list[str]) -> int:

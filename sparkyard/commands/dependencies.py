@@ -4,23 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import (
-    apt_lock,
-    apt_resolver,
-    bake,
-    base_image,
-    console,
-    dependencies,
-    engine,
-    images,
-    jar_resolver,
-    jars,
-    paths,
-    plan,
-    settings,
-    spark_jars,
-    stack,
-)
+from sparkyard import console, paths, settings
+from sparkyard.builds import apt_resolver, bake
+from sparkyard.engine import engine
+from sparkyard.family import images, stack
+from sparkyard.locks import apt_lock, dependencies, jar_resolver, jars, spark_jars
+from sparkyard.plan import base_image, plan
 
 
 def main(argv: list[str]) -> int:

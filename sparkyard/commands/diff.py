@@ -6,10 +6,13 @@ import argparse
 import json
 from pathlib import Path
 
-from sparkyard import diff, plan, record_io, versions
+from sparkyard import versions
 from sparkyard.errors import UnknownNameError, VersionError
 from sparkyard.names import nearest
-from sparkyard.record import Record
+from sparkyard.plan import plan
+from sparkyard.record import diff
+from sparkyard.record import io as record_io
+from sparkyard.record.record import Record
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +37,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps(found.as_document(), indent=2))
         return 0
     # Tables are slow to import, and the JSON does without.
-    from sparkyard import diff_report  # noqa: PLC0415
+    from sparkyard.record import diff_report  # noqa: PLC0415
 
     if chosen.markdown:
         print(diff_report.markdown(found), end="")
@@ -71,6 +74,6 @@ def _record(named: str, stack: str) -> Record:
             f"{error.what[:-1]}, and no file of that name is there.",
             f"{error.remedy} Or name a file release.json.",
         ) from error
-    from sparkyard import releases  # noqa: PLC0415 - files need no registry
+    from sparkyard.release import releases  # noqa: PLC0415 - files need no registry
 
     return releases.load(plan.site(stack), version)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import engine
+from sparkyard.engine import engine
 
 
 def main(argv: list[str]) -> int:

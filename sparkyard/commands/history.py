@@ -7,7 +7,9 @@ import dataclasses
 import json
 import os
 
-from sparkyard import console, history, plan, settings
+from sparkyard import console, settings
+from sparkyard.plan import plan
+from sparkyard.services import history
 
 
 def main(argv: list[str]) -> int:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import console, settings, signing_key
-from sparkyard.signing_key import COMMITTED, PASSPHRASE
+from sparkyard import console, settings
+from sparkyard.release import signing_key
+from sparkyard.release.signing_key import COMMITTED, PASSPHRASE
 
 
 def main(argv: list[str]) -> int:

@@ -8,9 +8,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sparkyard import apt_lock, console, dependencies, images, jars, paths, stack
+from sparkyard import console, paths
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
+from sparkyard.family import images, stack
+from sparkyard.locks import apt_lock, dependencies, jars
 
 _BIN = Path(sys.executable).parent
 _READS = re.compile(r"(?:--from=|from=|^FROM )([a-z0-9.-]+)", re.MULTILINE)

@@ -20,17 +20,21 @@ from rich.table import Table
 from rich.text import Text
 
 from sparkyard import console as told
-from sparkyard import evidence, facts, git, images, layers, parity, plan
+from sparkyard import evidence, git
 from sparkyard.errors import ParityError
 from sparkyard.evidence import Evidence
-from sparkyard.facts import ImageIdentity
-from sparkyard.parity import Report, Row, Verdict
-from sparkyard.parity_rules import EXECUTORS, MUST
-from sparkyard.record import ParityRow
+from sparkyard.facts import facts, layers
+from sparkyard.facts.identity import ImageIdentity
+from sparkyard.family import images
+from sparkyard.parity import parity
+from sparkyard.parity.parity import Report, Row, Verdict
+from sparkyard.parity.rule import EXECUTORS, MUST
+from sparkyard.plan import plan
+from sparkyard.record.record import ParityRow
 
 if TYPE_CHECKING:
-    from sparkyard.live_parity import LiveRow
-    from sparkyard.live_parity_result import Found
+    from sparkyard.parity.live import LiveRow
+    from sparkyard.parity.live_result import Found
 
 PIPED_WIDTH = 200
 """Columns when no terminal says how wide it is: room for a row on one line, mostly."""
@@ -124,8 +128,10 @@ def _number(least: int, most: int) -> Callable[[str], int]:
 def _on_cluster(options: argparse.Namespace) -> int:
     """Print the parity table of pods; return 0 when all musts hold."""
     # Only here: the client of Kubernetes is slow to import, and images need no cluster.
-    from sparkyard import cluster, live_parity, live_parity_run  # noqa: PLC0415
-    from sparkyard.live_parity_pods import Request  # noqa: PLC0415
+    from sparkyard.kubernetes import cluster  # noqa: PLC0415
+    from sparkyard.parity import live as live_parity  # noqa: PLC0415
+    from sparkyard.parity import live_run  # noqa: PLC0415
+    from sparkyard.parity.live_pods import Request  # noqa: PLC0415
 
     reached = cluster.connect(options.context)
     driver, executor = options.driver or "", options.executor or ""
@@ -134,7 +140,7 @@ def _on_cluster(options: argparse.Namespace) -> int:
         driver = driver or here.name(here.family.with_role("driver").name)
         executor = executor or here.name(here.family.with_role("executor").name)
     request = Request(
-        run=live_parity_run.new_run(),
+        run=live_run.new_run(),
         namespace=options.namespace or reached.namespace,
         driver=driver,
         executor=executor,
@@ -143,9 +149,9 @@ def _on_cluster(options: argparse.Namespace) -> int:
         seconds=options.timeout or 180,
     )
     if options.pod:
-        found = live_parity_run.in_running_pod(reached, request, options.pod)
+        found = live_run.in_running_pod(reached, request, options.pod)
     else:
-        found = live_parity_run.in_own_pod(reached, request)
+        found = live_run.in_own_pod(reached, request)
     rows = live_parity.compare(found.driver, found.executors)
     report = live_parity.report(rows)
     if options.json:

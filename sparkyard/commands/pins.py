@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import base_image, plan, stack
+from sparkyard.family import stack
+from sparkyard.plan import base_image, plan
 
 
 def main(argv: list[str]) -> int:

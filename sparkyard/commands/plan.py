@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import console, plan
+from sparkyard import console
+from sparkyard.plan import plan
 
 _NAMED = 4
 """Inputs named in the table's line of an image; --json has them all."""

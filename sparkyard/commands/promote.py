@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from sparkyard import channel, console, plan, releases, releasing, versions
-from sparkyard.releasing import Desk
+from sparkyard import console, versions
+from sparkyard.plan import plan
+from sparkyard.release import channel, releases, releasing
+from sparkyard.release.releasing import Desk
 
 
 def main(argv: list[str]) -> int:

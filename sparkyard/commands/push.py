@@ -7,8 +7,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sparkyard import console, plan, pushing
-from sparkyard.pushing import Pushed
+from sparkyard import console
+from sparkyard.plan import plan
+from sparkyard.push import pushing
+from sparkyard.push.pushing import Pushed
 
 _SHORT = 12
 """Digits of a digest in the table; --json has them all."""

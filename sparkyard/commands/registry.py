@@ -6,7 +6,9 @@ import argparse
 import dataclasses
 import json
 
-from sparkyard import console, local_registry, plan
+from sparkyard import console
+from sparkyard.plan import plan
+from sparkyard.services import local_registry
 
 
 def main(argv: list[str]) -> int:

@@ -7,25 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import (
-    console,
-    evidence,
-    git,
-    paths,
-    plan,
-    release,
-    releases,
-    releasing,
-    signing_key,
-    versions,
-)
+from sparkyard import console, evidence, git, paths, versions
 from sparkyard.errors import GitError
 from sparkyard.git import Checkout
-from sparkyard.plan import Site
-from sparkyard.record import Record
-from sparkyard.release import Candidate, Request
-from sparkyard.releases import Place, ReleaseFiles
-from sparkyard.releasing import Desk
+from sparkyard.plan import plan
+from sparkyard.plan.plan import Site
+from sparkyard.record.record import Record
+from sparkyard.release import release, releases, releasing, signing_key
+from sparkyard.release.release import Candidate, Request
+from sparkyard.release.releases import Place, ReleaseFiles
+from sparkyard.release.releasing import Desk
 
 DIRECTORY = paths.BUILD / "releases"
 """Where the files of each release are put for looking at them."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from sparkyard import console, reproduce
-from sparkyard.plan import site
+from sparkyard import console
+from sparkyard.builds import reproduce
+from sparkyard.plan.plan import site
 
 
 def main(argv: list[str]) -> int:

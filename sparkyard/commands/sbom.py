@@ -6,11 +6,15 @@ import argparse
 import json
 from pathlib import Path
 
-from sparkyard import console, facts, paths, plan, release, sbom
+from sparkyard import console, paths
 from sparkyard.command import run
-from sparkyard.facts import ImageIdentity
-from sparkyard.sbom import Sbom
-from sparkyard.sbom_components import KINDS
+from sparkyard.facts import facts
+from sparkyard.facts.identity import ImageIdentity
+from sparkyard.plan import plan
+from sparkyard.release import release
+from sparkyard.sbom import sbom
+from sparkyard.sbom.components import KINDS
+from sparkyard.sbom.sbom import Sbom
 
 SHOWN = 20
 """Paths that the table is followed by; --json prints all that were noted."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from sparkyard import console, evidence, plan, tags, versions
-from sparkyard.plan import INPUTS_LABEL
+from sparkyard import console, evidence, tags, versions
+from sparkyard.plan import plan
+from sparkyard.plan.plan import INPUTS_LABEL
 from sparkyard.tags import Tagged
 
 _LABELS = ("org.opencontainers.image.", f"{plan.LABEL}.")

@@ -9,22 +9,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import (
-    bootstrap,
-    cluster_leftovers,
-    console,
-    engine,
-    evidence,
-    git,
-    paths,
-    plan,
-    test_results,
-)
-from sparkyard.build import build
+from sparkyard import bootstrap, console, evidence, git, paths, test_results
+from sparkyard.builds.build import build
 from sparkyard.command import run
+from sparkyard.engine import engine
 from sparkyard.errors import TestsFailedError, UnknownNameError
+from sparkyard.kubernetes import leftovers
 from sparkyard.names import nearest
-from sparkyard.plan import Site
+from sparkyard.plan import plan
+from sparkyard.plan.plan import Site
 
 PARTS = ("unit", "images", "e2e", "kubernetes")
 """The directories of tests/, the quickest first: what fails is seen early."""
@@ -52,7 +45,7 @@ def main(argv: list[str]) -> int:
     """
     chosen, rest = _parse(argv)
     if chosen.sweep:
-        removed = remove(left_over()) + cluster_leftovers.sweep(LABEL)
+        removed = remove(left_over()) + leftovers.sweep(LABEL)
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
     where = plan.site(chosen.stack)

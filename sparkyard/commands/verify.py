@@ -10,10 +10,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sparkyard import console, plan, releases, signing_key, verify, verify_images, versions
+from sparkyard import console, versions
 from sparkyard.errors import FileAccessError, HashMismatchError, SparkyardError, VerificationError
-from sparkyard.plan import Site
-from sparkyard.verify_images import Checked, Progress
+from sparkyard.plan import plan
+from sparkyard.plan.plan import Site
+from sparkyard.release import releases, signing_key, verify, verify_images
+from sparkyard.release.verify_images import Checked, Progress
 
 
 def main(argv: list[str]) -> int:

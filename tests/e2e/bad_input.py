@@ -26,11 +26,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sparkyard import apt_lock, dependencies, paths, stack
-from sparkyard.apt_lock import LockedDeb
+from sparkyard import paths
 from sparkyard.command import run
-from sparkyard.jar_lock import LockedJar, render_lock
-from sparkyard.jars import declared
+from sparkyard.family import stack
+from sparkyard.locks import apt_lock, dependencies
+from sparkyard.locks.apt_lock import LockedDeb
+from sparkyard.locks.jar_lock import LockedJar, render_lock
+from sparkyard.locks.jars import declared
 
 STACK = "spark-3.5"
 JAR_PATH = "org/example/tiny/1.0/tiny-1.0.jar"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
 from tests.e2e import cluster as made
 from tests.e2e import object_store
 from tests.e2e.cluster import S3, Cluster

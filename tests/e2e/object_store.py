@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
-from sparkyard import s3_server
 from sparkyard.command import run
-from sparkyard.plan import Site
-from sparkyard.s3_server import Recipe
+from sparkyard.plan.plan import Site
+from sparkyard.services import s3_server
+from sparkyard.services.s3_server import Recipe
 from tests.e2e.cluster import BUCKET, S3
 from tests.support import Container, Lab
 
@@ -60,11 +60,38 @@ def core_site(s3: S3, properties: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def gcs(lab: Lab, site: Site, network: str, executor_image: str) -> Iterator[tuple[Container, str]]:
-    """Give an emulator of Google Cloud Storage without a bucket, and its address on the network."""
+def gcs(
+    lab: Lab,
+    site: Site,
+    executor_image: str,
+    *,
+    options: Sequence[str],
+    address: str = "",
+    port: int = 4443,
+) -> Iterator[tuple[Container, str]]:
+    """Give an emulator of Google Cloud Storage without a bucket, and its URL.
+
+    Args:
+        options: words for `docker run`: the network it is on.
+        address: what clients call it; the container's name without it.
+    """
     with ExitStack() as stack:
         image = stack.enter_context(server_image(lab, site, executor_image, "gcs"))
-        host = f"{lab.name('gcs-server')}:4443"
-        flags = ["-external-url", f"http://{host}", "-public-host", host]
-        container = lab.container(image, *flags, what="gcs-server", options=["--network", network])
+        host = f"{address or lab.name('gcs-server')}:{port}"
+        flags = ["-external-url", f"http://{host}", "-public-host", host, "-port", str(port)]
+        if address:
+            flags += ["-host", address]  # else on all, which is its container's own
+        container = lab.container(image, *flags, what="gcs-server", options=options)
         yield stack.enter_context(container), f"http://{host}/"
+
+
+def gcs_settings(url: str) -> dict[str, str]:
+    """Return what Spark is told of the emulator, which asks for no credentials."""
+    prefix = "spark.hadoop.fs.gs."
+    return {
+        f"{prefix}storage.root.url": url,
+        f"{prefix}auth.service.account.enable": "false",
+        f"{prefix}auth.null.enable": "true",
+        f"{prefix}project.id": "sparkyard-test",
+        f"{prefix}http.max.retry": "2",
+    }

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from sparkyard import local_registry, oci, signature
 from sparkyard.command import run
-from sparkyard.oci import Content
-from sparkyard.plan import Site
-from sparkyard.registry import Registry
+from sparkyard.plan.plan import Site
+from sparkyard.registry import oci
+from sparkyard.registry.oci import Content
+from sparkyard.registry.registry import Registry
+from sparkyard.release import signature
+from sparkyard.services import local_registry
 from sparkyard.settings import Settings
 from tests.small_release import SmallRelease
 from tests.support import Container, Lab

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import engine
+from sparkyard.engine import engine
 from tests.e2e.bad_input import Ended, Yard, assert_clear, make_yard
 from tests.e2e.own_engine import own_engine, small_disk
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.apt_lock import LockedDeb
 from sparkyard.command import run
+from sparkyard.locks.apt_lock import LockedDeb
 from tests.e2e.bad_input import (
     IMAGE,
     JAR_PATH,

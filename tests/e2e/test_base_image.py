@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import bake, base_image, paths
+from sparkyard import paths
+from sparkyard.builds import bake
 from sparkyard.command import run
-from sparkyard.plan import Site
+from sparkyard.plan import base_image
+from sparkyard.plan.plan import Site
 from tests.e2e.bad_input import IMAGE, STACK, Yard, assert_clear, make_yard
 from tests.support import Lab
 

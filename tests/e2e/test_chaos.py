@@ -12,13 +12,13 @@ import time
 import pytest
 
 from sparkyard import paths
-from sparkyard.chaos_reader import Reader
-from sparkyard.chaos_registry import own_registry, received, sent_twice
+from sparkyard.chaos.reader import Reader
+from sparkyard.chaos.registry import own_registry, received, sent_twice
 from sparkyard.command import run
 from sparkyard.commands import chaos
 from sparkyard.errors import VerificationError
-from sparkyard.local_registry import build
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
+from sparkyard.services.local_registry import build
 from tests.support import Lab
 
 _KILLS = 15

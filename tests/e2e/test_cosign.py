@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import bake, base_image, oci, paths, signature, signing_key
+from sparkyard import paths
+from sparkyard.builds import bake
 from sparkyard.command import Completed, run
-from sparkyard.plan import Site
-from sparkyard.signing_key import SigningKey
+from sparkyard.plan import base_image
+from sparkyard.plan.plan import Site
+from sparkyard.registry import oci
+from sparkyard.release import signature, signing_key
+from sparkyard.release.signing_key import SigningKey
 from tests import small_release
 from tests.e2e.release_registry import NAMESPACE, Served, serve
 from tests.small_release import VERSION, SmallRelease

@@ -13,7 +13,7 @@ import pytest
 from sparkyard import evidence, paths, test_results
 from sparkyard.commands import parity, tests
 from sparkyard.errors import EvidenceMissingError
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
 
 SUITE = {
     "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n',

@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import pytest
 import urllib3
 
-from sparkyard import engine, history
+from sparkyard.engine import engine
 from sparkyard.errors import (
     EventLogsAbsentError,
     EventLogsRefusedError,
@@ -24,8 +24,9 @@ from sparkyard.errors import (
     SettingsError,
     SparkyardError,
 )
-from sparkyard.history import Wanted
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
+from sparkyard.services import history
+from sparkyard.services.history import Wanted
 from tests.e2e import object_store
 from tests.e2e.cluster import S3
 from tests.e2e.test_s3a import settings as s3a

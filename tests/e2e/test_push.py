@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import blobs, engine, evidence, layers, local_registry, paths, push, pushing
+from sparkyard import evidence, paths
 from sparkyard.command import run
+from sparkyard.engine import engine
 from sparkyard.errors import EvidenceMissingError, ImageMissingError
-from sparkyard.oci import digest_of
-from sparkyard.plan import Site
-from sparkyard.push import Upload
-from sparkyard.registry import Registry
-from sparkyard.registry_http import Limits
+from sparkyard.facts import layers
+from sparkyard.plan.plan import Site
+from sparkyard.push import push, pushing
+from sparkyard.push.push import Upload
+from sparkyard.registry import blobs
+from sparkyard.registry.http import Limits
+from sparkyard.registry.oci import digest_of
+from sparkyard.registry.registry import Registry
+from sparkyard.services import local_registry
 from sparkyard.settings import Settings
 from tests.e2e.bad_input import Ended, assert_clear
 from tests.support import Lab

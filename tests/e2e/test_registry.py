@@ -9,6 +9,7 @@ import ipaddress
 import json
 import os
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,9 +20,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from sparkyard import engine, local_registry, oci, push
-from sparkyard.blobs import Layout
 from sparkyard.command import Completed, run
+from sparkyard.engine import engine
 from sparkyard.errors import (
     CertificateError,
     RegistryCredentialsError,
@@ -29,11 +29,15 @@ from sparkyard.errors import (
     RegistryUnreachableError,
     SettingsError,
 )
-from sparkyard.oci import Descriptor
-from sparkyard.plan import Site
-from sparkyard.push import Upload
-from sparkyard.registry import Registry
-from sparkyard.registry_http import Limits
+from sparkyard.plan.plan import Site
+from sparkyard.push import push
+from sparkyard.push.push import Upload
+from sparkyard.registry import oci
+from sparkyard.registry.blobs import Layout
+from sparkyard.registry.http import Limits
+from sparkyard.registry.oci import Content, Descriptor
+from sparkyard.registry.registry import Registry
+from sparkyard.services import local_registry
 from sparkyard.settings import Settings
 from tests.support import Lab
 from tests.unit import layouts
@@ -192,6 +196,31 @@ def test_an_outage_is_not_absence(lab: Lab, image: str, images: list[Upload]) ->
         gone = Registry(host, Settings(), limits=Limits(retries=1, backoff=0.1))
         with pytest.raises(RegistryUnreachableError, match="could not be asked"):
             gone.resolve("n/one", images[0].manifest)
+
+
+def test_blobs_that_another_stores_meanwhile_are_not_unknown(lab: Lab, image: str) -> None:
+    empty = Content(oci.EMPTY, oci.EMPTY_CONTENT)
+    stored, over = threading.Event(), threading.Event()
+
+    def store(registry: Registry) -> None:
+        while not over.is_set():
+            registry.put_blob("n/one", empty.descriptor, lambda: io.BytesIO(empty.data))
+            stored.set()
+
+    with serving(lab, image, ["--tmpfs", "/var/lib/docker-registry:uid=1000"]) as (host, _):
+        others = [threading.Thread(target=store, args=(client(host),)) for _ in range(2)]
+        for other in others:
+            other.start()
+        try:
+            assert stored.wait(20)
+            for number in range(300):  # of so many, some would be refused: one in twenty was
+                manifest = oci.artifact("a/b", {"empty": empty}, {"number": str(number)})
+                client(host).put_manifest("n/one", f"t{number}", manifest)
+        finally:
+            over.set()
+            for other in others:
+                other.join()
+        assert len(client(host).tags("n/one")) == 300
 
 
 class TestOfThisMachine:

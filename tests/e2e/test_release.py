@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 
-from sparkyard import bench, engine, paths, signature
+from sparkyard import paths
+from sparkyard.bench import bench
 from sparkyard.command import run
-from sparkyard.plan import Site
+from sparkyard.engine import engine
+from sparkyard.plan.plan import Site
+from sparkyard.release import signature
 from tests.e2e.bad_input import Yard, assert_clear
 from tests.e2e.release_registry import Served, serve
 from tests.support import Lab
@@ -26,7 +29,9 @@ from tests.support import Lab
 pytestmark = pytest.mark.engine
 
 PROVE = """
-from sparkyard import evidence, plan, release
+from sparkyard import evidence
+from sparkyard.plan import plan
+from sparkyard.release import release
 site = plan.site()
 found = release.candidates(site)
 for each in found:

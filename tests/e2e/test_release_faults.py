@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import chaos_client, chaos_family, claim, local_registry
-from sparkyard.channel import LATEST
-from sparkyard.chaos import Client
-from sparkyard.chaos_client import Task
-from sparkyard.chaos_reader import MOVING, Reader
-from sparkyard.chaos_registry import OwnRegistry, own_registry, sent_twice
-from sparkyard.claim_board import RegistryBoard
+from sparkyard.chaos import client
+from sparkyard.chaos import family as chaos_family
+from sparkyard.chaos.chaos import Client
+from sparkyard.chaos.client import Task
+from sparkyard.chaos.reader import MOVING, Reader
+from sparkyard.chaos.registry import OwnRegistry, own_registry, sent_twice
 from sparkyard.errors import (
     HashMismatchError,
     ImmutableTagError,
@@ -31,10 +30,14 @@ from sparkyard.errors import (
     SparkyardError,
     TagMovedError,
 )
-from sparkyard.plan import Site
-from sparkyard.registry import Registry
-from sparkyard.registry_http import Limits
-from sparkyard.releases import Place
+from sparkyard.plan.plan import Site
+from sparkyard.registry.http import Limits
+from sparkyard.registry.registry import Registry
+from sparkyard.release import claim
+from sparkyard.release.channel import LATEST
+from sparkyard.release.claim_board import RegistryBoard
+from sparkyard.release.releases import Place
+from sparkyard.services import local_registry
 from sparkyard.settings import Settings
 from tests.e2e import fault_proxy as faults
 from tests.e2e.fault_proxy import Exchange, Fault, Proxy, Tokens
@@ -71,7 +74,7 @@ class Family:
 
     def release(self, number: int, place: Place | None = None) -> None:
         """Release a version, by way of a proxy or not."""
-        chaos_client.do(self.task(number), place or self.place())
+        client.do(self.task(number), place or self.place())
 
     def torn(self, *numbers: int) -> list[str]:
         """Return what a reader sees that is neither of these releases as a whole."""
@@ -92,7 +95,7 @@ class Family:
         of a process that ended.
         """
         task = replace(self.task(number), take_over=True)
-        chaos_client.do(task, self.place(limits=PATIENT))
+        client.do(task, self.place(limits=PATIENT))
         assert self.left(number) == []
         self.number = number
 
@@ -376,7 +379,7 @@ def test_a_claim_of_a_dead_process_elsewhere_is_named_and_can_be_taken_over(fami
     with pytest.raises(ReleaseInProgressError, match=r"release 7\.0\.0, by process \d+ on build-7"):
         family.release(following)
     assert list(board.claims()) == [died.name]
-    chaos_client.do(replace(family.task(following), take_over=True), family.place())
+    client.do(replace(family.task(following), take_over=True), family.place())
     assert family.left(following) == []
     assert not board.claims()
     family.number = following
@@ -391,8 +394,8 @@ def test_clocks_that_jump_change_nothing(family: Family, monkeypatch: pytest.Mon
             moment = datetime.now(tz or UTC) + timedelta(days=chance.randrange(-18000, 18000))
             return cls.fromtimestamp(moment.timestamp(), tz)
 
-    monkeypatch.setattr("sparkyard.claim.datetime", Jumping)
-    monkeypatch.setattr("sparkyard.chaos_client.datetime", Jumping)
+    monkeypatch.setattr("sparkyard.release.claim.datetime", Jumping)
+    monkeypatch.setattr("sparkyard.chaos.client.datetime", Jumping)
     monkeypatch.setattr(time, "time", lambda: float(chance.randrange(2**31)))
     for _ in range(2):
         family.completes(family.number + 1)

@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import bake, base_image, diff, paths, record_page
+from sparkyard import paths
+from sparkyard.builds import bake
 from sparkyard.command import run
-from sparkyard.plan import Site
-from sparkyard.record import Record
+from sparkyard.plan import base_image
+from sparkyard.plan.plan import Site
+from sparkyard.record import diff
+from sparkyard.record import page as record_page
+from sparkyard.record.record import Record
 from tests.e2e.chromium import Tab, tab
 from tests.support import Lab
 from tests.unit.records import first, hostile, pair

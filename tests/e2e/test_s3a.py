@@ -8,7 +8,7 @@ import tarfile
 
 import pytest
 
-from sparkyard import s3_server
+from sparkyard.services import s3_server
 from tests.e2e.cluster import BUCKET, S3, Cluster
 from tests.notebook import Cell
 

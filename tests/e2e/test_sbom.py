@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import facts, ownership, ownership_collector, plan, sbom
 from sparkyard.command import run
 from sparkyard.commands import sbom as command
-from sparkyard.record import Packages
-from sparkyard.sbom import Sbom
-from sparkyard.sbom_components import JAR, PYTHON, R
+from sparkyard.facts import facts, ownership, ownership_collector
+from sparkyard.plan import plan
+from sparkyard.record.record import Packages
+from sparkyard.sbom import sbom
+from sparkyard.sbom.components import JAR, PYTHON, R
+from sparkyard.sbom.sbom import Sbom
 from tests.support import Lab, must
 
 CREATED = "2026-01-31T12:00:00Z"

@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sparkyard import oci
 from sparkyard.commands import tags as command
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
+from sparkyard.registry import oci
 from tests.support import Lab, must
 
 ASK = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import oci, paths, signature, signing_key, verify_images
+from sparkyard import paths
 from sparkyard.command import run
 from sparkyard.commands import verify as command
 from sparkyard.errors import (
@@ -20,11 +20,13 @@ from sparkyard.errors import (
     SparkyardError,
     VerificationError,
 )
-from sparkyard.plan import Site
-from sparkyard.registry import Registry
-from sparkyard.registry_http import Limits
+from sparkyard.plan.plan import Site
+from sparkyard.registry import oci
+from sparkyard.registry.http import Limits
+from sparkyard.registry.registry import Registry
+from sparkyard.release import signature, signing_key, verify_images
+from sparkyard.release.signing_key import SigningKey
 from sparkyard.settings import Settings
-from sparkyard.signing_key import SigningKey
 from tests import small_release
 from tests.e2e.release_registry import NAMESPACE, RELEASES, Served, serve
 from tests.small_release import VERSION, Image, SmallRelease, digest

@@ -11,9 +11,9 @@ import testinfra
 import uv
 from testinfra.host import Host
 
-from sparkyard import images
-from sparkyard.images import Family
-from sparkyard.plan import Site
+from sparkyard.family import images
+from sparkyard.family.images import Family
+from sparkyard.plan.plan import Site
 from tests.images.layers import Layers
 from tests.support import Container, Lab
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import cluster_access
-from sparkyard.plan import Site
+from sparkyard.kubernetes import access
+from sparkyard.plan.plan import Site
 from tests.e2e.cluster import S3
 from tests.kubernetes import driver, kube, storage
 from tests.kubernetes.driver import Notebook
@@ -41,7 +41,7 @@ def new_namespace(admin: Kube, lab: Lab) -> Iterator[Callable[[str], Kube]]:
         def make(what: str) -> Kube:
             name = f"{lab.name(what)}-{secrets.token_hex(2)}"
             made = stack.enter_context(kube.namespace(admin, name, lab.label))
-            made.apply(*cluster_access.rights(name))
+            made.apply(*access.rights(name))
             return made
 
         yield make

@@ -18,13 +18,16 @@ from typing import Any
 
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
-from sparkyard import cluster, cluster_access
-from sparkyard.cluster import Cluster
-from sparkyard.cluster_leftovers import MACHINE, machine
 from sparkyard.command import Completed, run
 from sparkyard.errors import CommandFailedError
+from sparkyard.kubernetes import access, cluster
+from sparkyard.kubernetes.cluster import Cluster
+from sparkyard.kubernetes.leftovers import MACHINE, machine
 
 Document = dict[str, Any]
+
+# Phases of a pod whose containers have all ended, and will not start again.
+ENDED = "Succeeded", "Failed"
 
 
 def absent() -> str:
@@ -76,7 +79,7 @@ class Kube:
         return [pod for pod in pods if not phases or pod["status"].get("phase") in phases]
 
     def wait_for(
-        self, holds: Callable[[], object], what: str, seconds: float = 90, every: float = 0.5
+        self, holds: Callable[[], object], what: str, seconds: float = 120, every: float = 0.5
     ) -> float:
         """Wait until something holds, and return after how many seconds it did.
 
@@ -89,6 +92,23 @@ class Kube:
                 raise AssertionError(f"no {what} in {seconds:.0f} s\n{self.seen()}")
             time.sleep(every)
         return time.monotonic() - began
+
+    def wait_for_end(self, pods: Callable[[], list[Document]], what: str) -> None:
+        """Wait a minute for the end of all that runs in some pods, and then until they are no more.
+
+        The two differ: a pod whose containers have ended stays until its node has removed them, and
+        a kubelet that missed the right moment does so with its next garbage collection, which comes
+        once a minute (ContainerGCPeriod; seen on a busy machine, 62 s after the deletion).
+
+        Raises:
+            AssertionError: they did not go; with the namespace's pods and events.
+        """
+
+        def unended() -> list[Document]:
+            return [pod for pod in pods() if pod["status"].get("phase") not in ENDED]
+
+        self.wait_for(lambda: not unended(), f"end of {what}", 60)
+        self.wait_for(lambda: not pods(), f"removal of {what}", 120)
 
     def seen(self) -> str:
         """Return what there is in the namespace, for people who look for a fault."""
@@ -115,7 +135,7 @@ class Kube:
 
     def kubeconfig_of(self, token: str) -> str:
         """Return the text of a kubeconfig that shows a token and nothing else."""
-        return cluster_access.kubeconfig(self.cluster(), token, self.namespace)
+        return access.kubeconfig(self.cluster(), token, self.namespace)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
-from sparkyard.cluster_access import address_towards
 from sparkyard.command import run
+from sparkyard.kubernetes.access import address_towards
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube
@@ -69,4 +69,4 @@ def test_a_job_outlives_an_api_server_that_goes_away(outside: Notebook, number: 
     assert told["first"].result == expected(number), told["first"].seen
     assert told["second"].result == expected(number), told["second"].seen
     assert told["stop"].result == "stopped"
-    kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)
+    kube.wait_for_end(kube.executors, "the executors")

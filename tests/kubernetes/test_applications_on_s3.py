@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
-from sparkyard.cluster_access import MANIFESTS
+from sparkyard.kubernetes.access import MANIFESTS
 from tests.e2e.cluster import S3
 from tests.kubernetes import driver, storage
 from tests.kubernetes.driver import Notebook
@@ -95,7 +95,7 @@ def ran(submitter: Submitter, number: int) -> str:
 def test_cluster_mode_runs_an_application_that_lies_on_s3(ran: str, submitter: Submitter) -> None:
     pod = Pod(submitter.kube, ran).document()
     assert APPLICATION in pod["spec"]["containers"][0]["args"]
-    submitter.kube.wait_for(lambda: not submitter.kube.executors(), "end of the executors", 60)
+    submitter.kube.wait_for_end(submitter.kube.executors, "the executors")
 
 
 def test_credentials_stand_in_no_configuration_that_others_read(

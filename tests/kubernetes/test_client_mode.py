@@ -10,7 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from sparkyard import paths
-from sparkyard.cluster_access import address_towards
+from sparkyard.kubernetes.access import address_towards
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
@@ -53,6 +53,17 @@ def who(_):
 print(json.dumps({"driver": [os.getuid(), os.getgid()],
                   "executors": list(set(sc.parallelize(range(8), 8).map(who).collect()))}))
 """
+AGAIN = """
+# %% again
+import socket
+
+with socket.create_server((told["conf"]["spark.driver.host"], 17078)):
+    SparkSession.builder.getOrCreate()
+
+# %% late
+with socket.create_server((told["conf"]["spark.driver.host"], 17378)):
+    SparkSession.builder.getOrCreate()
+"""
 IDLE = """
 # %% idle
 with open("being-told", "w") as file:
@@ -87,8 +98,8 @@ def check(told: dict[str, object], kube: Kube, number: int) -> None:
 @pytest.fixture(scope="module")
 def of_token(outside: Notebook, number: int) -> dict[str, Cell]:
     """The cells of a notebook that shows a service account's token, on a port of its choice."""
-    environment = {"SPARK_DRIVER_PORT": "17078"}
-    return outside.run(session(number, SECOND + STOP), environment=environment)
+    environment = {"SPARK_DRIVER_PORT": "17078", "SPARK_BLOCKMANAGER_PORT": "17378"}
+    return outside.run(session(number, SECOND + STOP + AGAIN), environment=environment)
 
 
 def test_outside_with_a_service_accounts_token(
@@ -102,6 +113,33 @@ def test_two_sessions_on_the_same_port(of_token: dict[str, Cell]) -> None:
     assert of_token["session"].result["conf"]["spark.driver.port"] == "17078"
     assert of_token["second"].result["code"] != 0
     assert "Port 17078 (spark.driver.port) is taken" in of_token["second"].result["said"]
+
+
+def test_a_kernels_later_session_on_a_port_that_was_taken_meanwhile(
+    of_token: dict[str, Cell],
+) -> None:
+    for cell, port in (("again", "17078 (spark.driver.port)"),
+                       ("late", "17378 (spark.driver.blockManager.port)")):  # fmt: skip
+        assert f"Port {port} is taken" in of_token[cell].error, of_token[cell].seen
+        assert "\tat " not in of_token[cell].seen
+
+
+def test_of_two_sessions_that_start_on_the_same_ports_at_once_one_gets_them(
+    outside: Notebook, number: int
+) -> None:
+    # Not side by side: going on from the first, Spark would come to the second.
+    ports = {"SPARK_DRIVER_PORT": "17178", "SPARK_BLOCKMANAGER_PORT": "17278"}
+    with ThreadPoolExecutor() as pool:
+        runs = [pool.submit(outside.run, session(number), environment=ports) for _ in range(2)]
+        cells = [run.result()["session"] for run in runs]
+    got, refused = sorted(cells, key=lambda cell: bool(cell.error))
+    check(got.result, outside.kube, number)
+    assert got.result["conf"]["spark.driver.port"] == "17178"
+    assert refused.error
+    assert not refused.text
+    assert "Port 17178 (spark.driver.port) is taken" in refused.seen
+    assert "SPARK_DRIVER_PORT" in refused.seen
+    assert "\tat " not in refused.seen
 
 
 def test_inside_with_nothing_but_its_service_account_executors_come_and_go_with_the_pod(
@@ -133,7 +171,7 @@ def test_inside_with_nothing_but_its_service_account_executors_come_and_go_with_
 
         assert len(executors()) == 2
         spark.ctl("delete", "pod", pod.name, "--grace-period=0", "--force")
-        spark.wait_for(lambda: not executors(), "end of the executors", 60)
+        spark.wait_for_end(executors, "the executors")
         assert cut.exception() is not None, "the notebook's pod is gone, and its kernel went on"
 
 

@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import yaml  # type: ignore[import-untyped,unused-ignore]
 
+from sparkyard import paths
 from sparkyard.command import Completed
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube
+from tests.support import Lab
 
 PI = "local:///opt/spark/examples/src/main/python/pi.py"
+ONE_EXECUTOR = ["--conf", "spark.executor.instances=1"]
+ANY = 1000740000
+"""A uid of those that OpenShift gives to a namespace: no image has a name for it."""
+
+WHO = """
+import json
+import os
+import sys
+
+from pyspark.sql import SparkSession
+
+def who(_):
+    with open("/opt/work/written", "w"), open("/tmp/written", "w"):
+        return os.getuid(), os.getgid(), bool(os.statvfs("/").f_flag & os.ST_RDONLY)
+
+number = int(sys.argv[1])
+sc = SparkSession.builder.getOrCreate().sparkContext
+print(json.dumps({"driver": who(0), "executors": list(set(sc.range(8).map(who).collect())),
+                  "sum": sc.range(100).map(lambda n: n * number).sum()}))
+"""
 
 
 @pytest.fixture(scope="module")
 def submitter(spark: Kube, driver_image: str, executor_image: str) -> Iterator[Notebook]:
     """A pod that may submit, and no more."""
     with driver.inside(spark, driver_image, executor_image, account="spark-submit") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def beside(
+    spark: Kube,
+    lab: Lab,
+    driver_image: str,
+    executor_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Notebook]:
+    """A container beside the cluster, with a token of the account that may submit, and no more."""
+    directory = tmp_path_factory.mktemp("beside")
+    with driver.outside(
+        lab, spark, driver_image, executor_image, directory, account="spark-submit"
+    ) as made:
         yield made
 
 
@@ -60,25 +100,35 @@ def ended(submitter: Notebook) -> Mapping[str, tuple[str, Completed]]:
         submitted = {}
         for argument in ("4", "not-a-number"):
             name = f"pi-{secrets.token_hex(3)}"
-            one = ["--conf", "spark.executor.instances=1", PI, argument]
-            submitted[argument] = name, pool.submit(submit, submitter, name, *one)
+            words = [*ONE_EXECUTOR, PI, argument]
+            submitted[argument] = name, pool.submit(submit, submitter, name, *words)
         return {argument: (name, job.result()) for argument, (name, job) in submitted.items()}
 
 
-def test_an_application_of_the_image(
-    ended: Mapping[str, tuple[str, Completed]], submitter: Notebook
-) -> None:
-    kube, (name, end) = submitter.kube, ended["4"]
+def check_pi(kube: Kube, name: str, end: Completed) -> None:
+    """Assert that a driver's pod came to pi, as the account it was to be, and left no executor."""
     assert end.exit_code == 0, end.stderr[-3000:]
     log = kube.ctl("logs", name).stdout
     found = re.search(r"Pi is roughly (3\.\d+)", log)
     assert found, log[-3000:]
     assert 3.0 < float(found[1]) < 3.3
     (pod,) = driver_pod(kube, name)
+    assert pod["status"]["phase"] == "Succeeded"
     assert pod["spec"]["serviceAccountName"] == "spark-driver"
     assert pod["spec"]["containers"][0]["securityContext"]["readOnlyRootFilesystem"] is True
     mine = application(pod)
-    kube.wait_for(lambda: not kube.get("pods", "--selector", mine), "end of the executors", 60)
+    kube.wait_for_end(lambda: kube.get("pods", "--selector", mine), "the executors")
+
+
+def test_an_application_of_the_image(
+    ended: Mapping[str, tuple[str, Completed]], submitter: Notebook
+) -> None:
+    check_pi(submitter.kube, *ended["4"])
+
+
+def test_submitted_from_outside_with_a_service_accounts_token(beside: Notebook) -> None:
+    name = f"beside-{secrets.token_hex(3)}"
+    check_pi(beside.kube, name, submit(beside, name, *ONE_EXECUTOR, PI, "4"))
 
 
 def test_an_application_that_fails_says_so(
@@ -88,7 +138,27 @@ def test_an_application_that_fails_says_so(
     assert "exit code: 1" in end.stderr, end.stderr[-3000:]
     assert "ValueError" in kube.ctl("logs", name).stdout
     mine = application(*driver_pod(kube, name))
-    kube.wait_for(lambda: not kube.get("pods", "--selector", mine), "end of the executors", 60)
+    kube.wait_for_end(lambda: kube.get("pods", "--selector", mine), "the executors")
+
+
+def test_any_user_and_a_read_only_root_file_system(submitter: Notebook, number: int) -> None:
+    kube, name = submitter.kube, f"who-{secrets.token_hex(3)}"
+    job = {"metadata": {"name": "job"}, "stringData": {"who.py": WHO}}
+    kube.apply({"apiVersion": "v1", "kind": "Secret", **job})
+    words = ["--conf", "spark.kubernetes.driver.secrets.job=/opt/job"]
+    for role in ("driver", "executor"):
+        template = yaml.safe_load((paths.ROOT / f"conf/spark/{role}-pod.yaml").read_text())
+        # No group: that of a user without a name is 0, as images for OpenShift expect it.
+        template["spec"]["securityContext"]["runAsUser"] = ANY
+        file = f"/tmp/{role}-pod.yaml"  # noqa: S108 - a path in the submitter's pod
+        submitter.place.exec("sh", "-c", f"cat >{file}", stdin=json.dumps(template))
+        words += ["--conf", f"spark.kubernetes.{role}.podTemplateFile={file}"]
+    end = submit(submitter, name, *ONE_EXECUTOR, *words, "local:///opt/job/who.py", str(number))
+    assert "exit code: 0" in end.stderr, end.stderr[-3000:]
+    log = kube.ctl("logs", name).stdout
+    who = [ANY, 0, True]
+    told = {"driver": who, "executors": [who], "sum": number * sum(range(100))}
+    assert json.dumps(told) in log, log[-3000:]
 
 
 def test_executors_go_with_a_deleted_driver(submitter: Notebook) -> None:
@@ -100,10 +170,8 @@ def test_executors_go_with_a_deleted_driver(submitter: Notebook) -> None:
         running = [*mine, "--field-selector", "status.phase=Running"]
         kube.wait_for(lambda: len(kube.get("pods", *running)) == 2, "executors", 120)
         kube.ctl("delete", "pod", name, "--grace-period=0", "--force")
-        kube.wait_for(
-            lambda: not kube.get("pods", *mine) and not driver_pod(kube, name),
-            "end of all pods of the application",
-            60,
+        kube.wait_for_end(
+            lambda: kube.get("pods", *mine) + driver_pod(kube, name), "the application's pods"
         )
         job.result()
     kube.wait_for(lambda: not left_of(kube, name), "end of what belonged to the driver")

@@ -14,7 +14,7 @@ import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from sparkyard import paths
-from sparkyard.cluster_access import MANIFESTS
+from sparkyard.kubernetes.access import MANIFESTS
 from tests.kubernetes.kube import Document, Kube, Pod, manifests
 from tests.support import Lab, must
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from sparkyard import cluster_leftovers
-from sparkyard.cluster_leftovers import MACHINE, machine
+from sparkyard.kubernetes import leftovers
+from sparkyard.kubernetes.leftovers import MACHINE, machine
 from tests.kubernetes.kube import Kube
 from tests.support import Lab
 
@@ -29,10 +29,10 @@ def test_what_was_left_is_found_and_removed(admin: Kube, lab: Lab, executor_imag
     left.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "left"}, "spec": spec})
     left.wait_for(lambda: left.get("pods")[0]["status"].get("phase") == "Running", "pod")
 
-    assert cluster_leftovers.sweep(killed.label) == [], "it is another machine's"
+    assert leftovers.sweep(killed.label) == [], "it is another machine's"
     admin.ctl("label", "namespace", name, "--overwrite", f"{MACHINE}={machine()}")
-    assert cluster_leftovers.sweep(f"{killed.label}-of-somebody-else") == []
-    assert cluster_leftovers.sweep(killed.label) == [f"namespace {name}"]
+    assert leftovers.sweep(f"{killed.label}-of-somebody-else") == []
+    assert leftovers.sweep(killed.label) == [f"namespace {name}"]
     there = ["get", "namespace", name, "--ignore-not-found", "--output", "name"]
-    admin.wait_for(lambda: not admin.ctl(*there).stdout, "end of the namespace and its pod", 90)
-    assert cluster_leftovers.sweep(killed.label) == []
+    admin.wait_for(lambda: not admin.ctl(*there).stdout, "end of the namespace and its pod")
+    assert leftovers.sweep(killed.label) == []

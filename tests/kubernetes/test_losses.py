@@ -92,7 +92,7 @@ def test_a_session_that_lost_executors_leaves_none(
     told: Mapping[str, Cell], outside: Notebook
 ) -> None:
     assert told["stop"].result == "stopped"
-    outside.kube.wait_for(lambda: not outside.kube.executors(), "end of the executors", 60)
+    outside.kube.wait_for_end(outside.kube.executors, "the executors")
 
 
 def test_two_hundred_small_jobs_leave_nothing_behind(outside: Notebook) -> None:
@@ -109,6 +109,6 @@ def test_two_hundred_small_jobs_leave_nothing_behind(outside: Notebook) -> None:
         assert now["bytes"] < then["bytes"] + 5e6, place
         assert now.get("processes", 0) <= then.get("processes", 0) + 1, place
     assert told["stop"].result == "stopped"
-    kube.wait_for(lambda: not kube.executors(), "end of the executors", 60)
+    kube.wait_for_end(kube.executors, "the executors")
     for kind in ("configmaps", "services", "persistentvolumeclaims"):
         assert kube.get(kind, "--selector", "spark-app-selector") == []

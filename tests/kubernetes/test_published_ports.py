@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.cluster_access import address_towards
+from sparkyard.kubernetes.access import address_towards
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube

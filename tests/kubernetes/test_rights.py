@@ -17,8 +17,8 @@ from functools import cache
 
 import pytest
 
-from sparkyard.cluster_access import MANIFESTS
 from sparkyard.command import Completed
+from sparkyard.kubernetes.access import MANIFESTS
 from tests.kubernetes import driver
 from tests.kubernetes.api_calls import (
     RECORDER,

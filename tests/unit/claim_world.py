@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sparkyard import claim, oci
-from sparkyard.claim import Holder
-from sparkyard.claim_board import ANNOTATION, KIND, PREFIX
 from sparkyard.errors import RegistryAbsentError, ReleaseInProgressError
-from sparkyard.oci import Content, Descriptor
+from sparkyard.registry import oci
+from sparkyard.registry.oci import Content, Descriptor
+from sparkyard.release import claim
+from sparkyard.release.claim import Holder
+from sparkyard.release.claim_board import ANNOTATION, KIND, PREFIX
 
 Step = tuple[str, str]
 Answer = Any

@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from sparkyard import oci
-from sparkyard.oci import Content, Descriptor
+from sparkyard.registry import oci
+from sparkyard.registry.oci import Content, Descriptor
 
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import apt_lock, dependencies, images, paths
-from sparkyard.apt_lock import LockedDeb
-from sparkyard.base_image import BaseImage
-from sparkyard.images import Family
-from sparkyard.jar_lock import render_lock
-from sparkyard.jars import declared
-from sparkyard.plan import Site
+from sparkyard import paths
+from sparkyard.family import images
+from sparkyard.family.images import Family
+from sparkyard.family.stack import Package, Stack
+from sparkyard.locks import apt_lock, dependencies
+from sparkyard.locks.apt_lock import LockedDeb
+from sparkyard.locks.jar_lock import render_lock
+from sparkyard.locks.jars import declared
+from sparkyard.plan.base_image import BaseImage
+from sparkyard.plan.plan import Site
+from sparkyard.plan.targets import Targets
 from sparkyard.settings import Settings
-from sparkyard.stack import Package, Stack
-from sparkyard.targets import Targets
 
 BASE = BaseImage("target:debian", "bootstrapped debian:trixie sha256:1", Path("/rootfs"))
 STACK = Stack(

@@ -218,14 +218,24 @@ def test_an_address_that_no_pod_reaches_is_refused(site: Site, api: str) -> None
     assert "SPARK_DRIVER_HOST" in said
 
 
-def test_a_port_that_another_session_has_is_refused(site: Site, api: str) -> None:
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("spark.driver.port", "spark.driver.port"),
+        ("spark.driver.blockManager.port", "spark.driver.blockManager.port"),
+        ("spark.blockManager.port", "spark.driver.blockManager.port"),
+    ],
+)
+def test_a_port_that_another_session_has_is_refused(
+    site: Site, api: str, setting: str, named: str
+) -> None:
     with socket.create_server(("0.0.0.0", 0)) as taken:  # noqa: S104
-        port = str(taken.getsockname()[1])
+        port = taken.getsockname()[1]
         code, said = site.refused(
-            SPARK_MASTER=api, SPARK_DRIVER_HOST="192.0.2.1", SPARK_DRIVER_PORT=port
+            "--conf", f"{setting}={port}", SPARK_MASTER=api, SPARK_DRIVER_HOST="192.0.2.1"
         )
     assert code == WRONG
-    assert f"Port {port} (spark.driver.port) is taken" in said
+    assert f"Port {port} ({named}) is taken" in said
 
 
 def test_an_api_server_that_does_not_answer_is_refused(site: Site) -> None:

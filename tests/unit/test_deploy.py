@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
 
-from sparkyard import images, paths
+from sparkyard import paths
+from sparkyard.family import images
 from tests.kubernetes.api_calls import Right, recorded, refused, rights_of, rights_taken
 
 DEPLOY = paths.ROOT / "deploy/kubernetes"

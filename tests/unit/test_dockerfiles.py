@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from sparkyard import images, paths
+from sparkyard import paths
+from sparkyard.family import images
 
 NAMES = sorted({image.name for image in images.load().images} | {"python", "jars", "apt"})
 

@@ -12,18 +12,22 @@ from typing import Any
 
 import pytest
 
-from sparkyard import evidence, facts, images, layers, plan
+from sparkyard import evidence
 from sparkyard.commands import parity as parity_command
 from sparkyard.errors import EvidenceMissingError, ParityError
 from sparkyard.evidence import Evidence
-from sparkyard.facts import Facts
+from sparkyard.facts import facts, layers
+from sparkyard.facts.facts import Facts
+from sparkyard.facts.identity import ImageIdentity
+from sparkyard.family import images
+from sparkyard.family.images import Family, Image
 from sparkyard.git import Checkout
-from sparkyard.images import Family, Image
-from sparkyard.parity import Report, Row, Verdict
-from sparkyard.parity_rules import MAY, MUST
-from sparkyard.record import ParityRow
+from sparkyard.parity.parity import Report, Row, Verdict
+from sparkyard.parity.rule import MAY, MUST
+from sparkyard.plan import plan
+from sparkyard.record.record import ParityRow
 from sparkyard.test_results import Group, Results, evidence_of, read
-from tests.unit.test_parity import GOOD, java
+from tests.unit.parity.test_parity import GOOD, java
 
 DRIVER, EXECUTORS, PLAIN = (f"sha256:{digit * 64}" for digit in "abc")
 FAMILY = Family(
@@ -306,7 +310,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Facts], None]:
         name = site.family.with_role(role).name
         labels = {"io.sparkyard.image": name}
         for reference in (site.name(name), role):
-            identities[reference] = facts.ImageIdentity(reference, digest, "amd64", (), labels)
+            identities[reference] = ImageIdentity(reference, digest, "amd64", (), labels)
             found[reference] = GOOD
     monkeypatch.setattr(facts, "resolve", identities.__getitem__)
     monkeypatch.setattr(facts, "collect", found.__getitem__)
@@ -357,7 +361,7 @@ def test_parity_is_not_recorded_when_a_tag_moved_meanwhile(
 ) -> None:
     before, asked = facts.resolve, []
 
-    def moving(reference: str) -> facts.ImageIdentity:
+    def moving(reference: str) -> ImageIdentity:
         asked.append(reference)
         return replace(before(reference), digest=f"sha256:{len(asked)}")
 

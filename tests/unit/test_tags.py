@@ -8,18 +8,20 @@ from typing import Any
 
 import pytest
 
-from sparkyard import images, oci, tags
+from sparkyard import tags
 from sparkyard.errors import (
     InspectionError,
     ReferenceFormatError,
     UnknownNameError,
     VersionError,
 )
-from sparkyard.facts import Facts
+from sparkyard.facts.facts import Facts
+from sparkyard.family import images
+from sparkyard.family.images import Family, Image
 from sparkyard.git import Checkout
-from sparkyard.images import Family, Image
+from sparkyard.registry import oci
 from sparkyard.tags import Origin, Tags
-from tests.unit.test_parity import GOOD, java, package, packages, python, spark
+from tests.unit.parity.test_parity import GOOD, java, package, packages, python, spark
 
 FINGERPRINT = "0123456789ab"
 CHECKOUT = Checkout("7c14a3c28b141cc97a330c4d0f5d2a6da7267f85", "main", False, "", "")

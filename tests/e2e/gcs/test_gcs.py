@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
 from tests.e2e import object_store
 from tests.e2e.cluster import Cluster
 from tests.notebook import Cell
@@ -23,20 +23,15 @@ def server(
     lab: Lab, site: Site, network: str, executor_image: str
 ) -> Iterator[tuple[Container, str]]:
     """The emulator, and its address."""
-    with object_store.gcs(lab, site, network, executor_image) as running:
+    options = ["--network", network]
+    with object_store.gcs(lab, site, executor_image, options=options) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def cells(cluster: Cluster, server: tuple[Container, str], number: int) -> dict[str, Cell]:
     """The notebook that writes, reads and deletes, after one run of it."""
-    settings = {
-        "spark.hadoop.fs.gs.storage.root.url": server[1],
-        "spark.hadoop.fs.gs.auth.service.account.enable": "false",
-        "spark.hadoop.fs.gs.auth.null.enable": "true",
-        "spark.hadoop.fs.gs.project.id": "sparkyard-test",
-        "spark.hadoop.fs.gs.http.max.retry": "2",
-    }
+    settings = object_store.gcs_settings(server[1])
     environment = {"TEST_NUMBER": str(number), "TEST_PLACE": PLACE}
     return cluster.run_notebook(
         "gcs", "python3", settings=settings, environment=environment, seconds=240

@@ -8,7 +8,7 @@ import tarfile
 from testinfra.host import Host
 
 from sparkyard.command import run
-from sparkyard.plan import Site
+from sparkyard.plan.plan import Site
 from sparkyard.settings import ca_bundle
 from tests.images import layers as module
 from tests.images.layers import Layers, look_through

@@ -7,8 +7,8 @@ import json
 import pytest
 import uv
 
-from sparkyard import dependencies
-from sparkyard.plan import Site
+from sparkyard.locks import dependencies
+from sparkyard.plan.plan import Site
 from tests.images.conftest import UV
 from tests.support import Container, Lab
 

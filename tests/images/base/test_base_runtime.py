@@ -7,8 +7,8 @@ import json
 import pytest
 from testinfra.host import Host
 
-from sparkyard import dependencies
-from sparkyard.plan import Site
+from sparkyard.locks import dependencies
+from sparkyard.plan.plan import Site
 from tests.support import Container
 
 ENVIRONMENT = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from sparkyard import engine
-from sparkyard.plan import Site
+from sparkyard.engine import engine
+from sparkyard.plan.plan import Site
 from tests.support import Container
 
 

@@ -6,7 +6,7 @@ import json
 
 from testinfra.host import Host
 
-from sparkyard.images import load
+from sparkyard.family.images import load
 from tests.support import Container, Lab, must
 
 KERNELS = {

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from sparkyard import record_io
-from sparkyard.record import Packages, Record, RecordedImage
+from sparkyard.record import io as record_io
+from sparkyard.record.record import Packages, Record, RecordedImage
 
 FILE = Path(__file__).with_name("family.json")
 

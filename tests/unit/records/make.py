@@ -11,9 +11,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from sparkyard import facts, jar_checks, layer_names, layers, parity, plan
-from sparkyard.parity_rules import MUST
-from sparkyard.record import (
+from sparkyard.facts import facts, layer_names, layers
+from sparkyard.locks import jar_checks
+from sparkyard.parity import parity
+from sparkyard.parity.rule import MUST
+from sparkyard.plan import plan
+from sparkyard.record.record import (
     BuildStep,
     Packages,
     ParityRow,

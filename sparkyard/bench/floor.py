@@ -1,0 +1,119 @@
+"""What does it cost merely to fetch and unpack what the family is made of?
+
+This is the floor under a cold build: the same Debian packages, Python packages and jars, from the
+same hosts, unpacked into a directory, with nothing configured, compiled, hashed into layers or
+compressed. The kinds are fetched side by side, as a build does.
+"""
+
+from __future__ import annotations
+
+import ssl
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from sparkyard import paths
+from sparkyard.command import run
+from sparkyard.locks import apt_lock, dependencies, jars, spark_jars
+from sparkyard.plan import base_image
+from sparkyard.plan.plan import Site
+from sparkyard.settings import DEBIAN, MAVEN_CENTRAL, PYPI, ca_bundle
+
+
+def seconds(where: Site) -> dict[str, float]:
+    """Fetch and unpack everything once, and return the seconds of each kind and of "all"."""
+    base = base_image.named(where.stack, where.settings)  # what packages are fetched in: no cost
+    kinds: dict[str, Callable[[Path], None]] = {
+        "debian": lambda place: _debian(where, place, base),
+        "python": lambda place: _python(where, place),
+        "jars": lambda place: _jars(where, place),
+    }
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="sparkyard-floor-", dir=paths.BUILD) as name:
+
+        def measure(kind: str) -> float:
+            place = Path(name) / kind
+            place.mkdir()
+            kinds[kind](place)
+            return time.monotonic() - started
+
+        with ThreadPoolExecutor(len(kinds)) as pool:
+            taken = dict(zip(kinds, pool.map(measure, kinds), strict=True))
+    return {**taken, "all": max(taken.values())}
+
+
+def _debian(where: Site, place: Path, base: str) -> None:
+    """Download and extract the base (mmdebstrap's `extract` does no more) and all packages."""
+    stack = where.stack
+    mirror = where.settings.apt_mirror or DEBIAN
+    argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
+    argv += ["--include=?essential", "--include=apt"]
+    run([*argv, stack.debian, str(place / "root"), mirror])
+    lists = [apt_lock.locked(stack, name).debs for name in apt_lock.lists(stack)[1:]]
+    security = where.settings.apt_security_mirror or f"{DEBIAN}-security"
+    words = []
+    for deb in (deb for debs in lists for deb in debs):
+        archive = security if deb.suite.endswith("-security") else mirror
+        words += [f"{archive}/{deb.path}", f"/var/cache/{deb.sha256}.deb", f"SHA256:{deb.sha256}"]
+    script = (
+        "/usr/lib/apt/apt-helper -qq -o APT::Sandbox::User=root "
+        f"download-file {' '.join(words)} && "
+        "for file in /var/cache/*.deb; do dpkg -x $file /tmp/root; done"
+    )
+    image = base.removeprefix("docker-image://")
+    run(["docker", "run", "--rm", image, "sh", "-c", script])
+
+
+def _python(where: Site, place: Path) -> None:
+    """Fetch and unpack the locked packages: wheels by uv, and Spark's sdist, which is not built."""
+    directory = where.stack.dependencies
+    bundle = ca_bundle(where.settings)
+    environment = {"SSL_CERT_FILE": str(bundle)} if bundle else None
+    index = where.settings.pypi_index or PYPI
+    wheels = place / "wheels.txt"
+    wheels.write_text(
+        "".join(
+            requirement.lines
+            for group in dependencies.groups(directory)
+            for requirement in dependencies.parse(
+                dependencies.exported(directory, group).read_text()
+            )
+            if requirement.name != "pyspark"
+        )
+    )
+    argv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-cache"]
+    argv += ["--python-version", where.stack.python, "--default-index", index]
+    argv += ["--target", str(place / "wheels"), "--require-hashes", "--requirements", str(wheels)]
+    with ThreadPoolExecutor(1) as pool:
+        wheels_installed = pool.submit(run, argv, env=environment)
+        file, digest = spark_jars.pinned_sdist(directory / "poetry.lock")
+        archive = place / file
+        tls = ssl.create_default_context(cafile=bundle)
+        spark_jars.fetch(index, file, digest, archive, tls)
+        with tarfile.open(archive) as sdist:
+            sdist.extractall(place / "sdist", filter="data")
+        wheels_installed.result()  # its failure is the measurement's: a floor without it is too low
+
+
+def _jars(where: Site, place: Path) -> None:
+    """Fetch the locked jars, which are used as they are."""
+    bundle = ca_bundle(where.settings)
+    fetch = paths.IMAGES / "jars" / "fetch.py"
+    mirror = where.settings.maven_mirror or MAVEN_CENTRAL
+    for group in jars.groups(where.stack.dependencies):
+        lock = jars.lock_file(where.stack.dependencies, group)
+        run(
+            [
+                sys.executable,
+                str(fetch),
+                str(lock),
+                mirror,
+                str(place / "cache"),
+                str(place / group),
+            ],
+            env={"SSL_CERT_FILE": str(bundle)} if bundle else None,
+        )

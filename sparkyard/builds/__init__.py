@@ -1,0 +1,1 @@
+"""How does a plan become images, and would it give the same ones again?"""

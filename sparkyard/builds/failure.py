@@ -1,0 +1,183 @@
+"""Why did a build fail? Reads the log's end for the causes that people can do something about.
+
+BuildKit writes what a step says on lines with the step's number, and ends with the failed step's
+lines once more (not always all of them), an excerpt of the Dockerfile, and one line that starts
+with ERROR. Only what the failed step said and that last line are read: what other steps wrote,
+warnings among it, is no cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from sparkyard.command import mask
+from sparkyard.errors import (
+    BuildFailedError,
+    CertificateError,
+    DiskFullError,
+    EngineMissingError,
+    HashMismatchError,
+    MirrorError,
+    NetworkError,
+    SparkyardError,
+    StaleLockError,
+)
+from sparkyard.locks import apt_lock
+
+_READ_LINES = 25
+"""Lines at a log's end that are read where BuildKit did not get to say which step failed."""
+_QUOTED = 300
+_NAMED = 100
+_COLOURS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_DASHES = re.compile(r"-{6,}")
+_STEP = re.compile(r" > (\[.+)")
+_FAILED = re.compile(r"(#\d+) ERROR: ")
+_FRAME = re.compile(r"#\d+ (?:\[|ERROR: |DONE |\.\.\.)")
+_STAMP = re.compile(r"^(?:#\d+ | => => # )?(?:\d+\.\d+ )?[\s:]*")
+_MAKE_ROOM = (
+    "Make room: `nox -s clean -- --cache` gives back what builds have cached; the engine's data is "
+    "under the directory that `docker info` calls Docker Root Dir."
+)
+
+# The first pattern that is found decides, so the more certain causes come first.
+_CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), error, what, remedy)
+    for pattern, error, what, remedy in (
+        (
+            r"no space left on device|disk quota exceeded|sparkyard-fetch: disk-full",
+            DiskFullError,
+            "The disk is full.",
+            _MAKE_ROOM,
+        ),
+        (
+            # BuildKit falls back to a way of making layers that knows no zstd, and speaks of that.
+            r"unsupported diff media type",
+            DiskFullError,
+            "The engine could not write a layer, as when its disk is full; its own log says more.",
+            _MAKE_ROOM,
+        ),
+        (
+            r"sparkyard-(?:fetch|apt): hash-mismatch|Hash mismatch for|"
+            r"Hashes are required|do not match the expected hash",
+            HashMismatchError,
+            "A fetched file is not the one that the lock names.",
+            "If the mirror is right, the lock is not: run `nox -s dependencies` and look at what "
+            "changes. If the lock is right, somebody serves another file: do not build with it.",
+        ),
+        (
+            r"sparkyard-apt: moved",
+            MirrorError,
+            "Locked Debian packages cannot be had any more.",
+            apt_lock.MEND_MOVED,
+        ),
+        (
+            r"sparkyard-apt: no-lock",
+            StaleLockError,
+            "The Debian packages are not locked for this architecture.",
+            "Run `nox -s dependencies` on a machine of it, and commit what it writes.",
+        ),
+        (
+            r"sparkyard-fetch: certificate|certificate verify failed|invalid peer certificate|"
+            r"UnknownIssuer|certificate verification failed|certificate is NOT trusted|"
+            r"x509: certificate|CERTIFICATE_VERIFY_FAILED",
+            CertificateError,
+            "A host presented a certificate that the build does not trust.",
+            "Set SPARKYARD_CA_BUNDLE to a PEM file that holds the network's or mirror's authority.",
+        ),
+        (
+            r"sparkyard-fetch: (?:not-found|truncated|http-error)|"
+            r"HTTP status (?:client|server) error|404 +Not Found|File has unexpected size|"
+            r"Hash Sum mismatch|was not found in the package registry|does not have a Release file|"
+            r"end of file before message length|"
+            r"content-length|IncompleteRead|unexpected end of file|Clearsigned file isn't valid|"
+            r"InRelease' is not signed|Invalid zip file structure|"
+            r"failed to resolve source metadata(?!.*(?:dial tcp|no such host))",
+            MirrorError,
+            "A host answered, but not with the file that was asked for.",
+            "If a mirror is set, it is incomplete or wrong: see the settings apt_mirror, "
+            "pypi_index and maven_mirror. Else run the same command again: it resumes.",
+        ),
+        (
+            r"sparkyard-fetch: unreachable|Temporary failure (?:in name resolution|resolving)|"
+            r"Could not resolve|dns error|failed to lookup address|Could not connect to|"
+            r"Unable to connect to|error sending request|Network is unreachable|no such host|"
+            r"Connection (?:refused|timed out|reset)|i/o timeout|^cause: (?:operation )?timed out$",
+            NetworkError,
+            "A host could not be reached from the build.",
+            "Check the network of containers (`docker run --rm IMAGE getent hosts NAME`), a proxy, "
+            "or set the mirrors that your network has.",
+        ),
+        (
+            r"Cannot connect to the Docker daemon|connection closed before server preface|"
+            r"error reading from server: EOF|failed to receive status",
+            EngineMissingError,
+            "The engine went away during the build.",
+            "Look at its log, start it, and run the same command again: it resumes.",
+        ),
+    )
+)
+
+
+def explain(log: str) -> SparkyardError:
+    """Return the error that a failed build's log speaks of; a person saw the log itself already."""
+    text = _COLOURS.sub("", log).replace("\r", "\n")
+    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
+    step, said, reason = _failed_step(lines)
+    read = [_STAMP.sub("", line) for line in [*said, reason]] if said or reason else []
+    for pattern, error, what, remedy in _CAUSES:
+        for index in reversed(range(len(read))):
+            if pattern.search(read[index]):
+                return error(f"{what} The build said: {_quote(read, index)}", remedy)
+    last = (read[-2] if len(read) > 1 else reason) or "nothing"
+    return BuildFailedError(
+        f"A build step failed{f', {step}' if step else ''}. The build said: {_short(last)}",
+        "Mend what the lines above name and run the same command again: what was built is kept.",
+    )
+
+
+def _failed_step(lines: Sequence[str]) -> tuple[str, list[str], str]:
+    """Return the failed step's name, what it wrote, and BuildKit's last word on it."""
+    failed = {match.group(1) for line in lines if (match := _FAILED.match(line))}
+    numbered = [line for line in lines if line.split(" ", 1)[0] in failed]
+    step = ""
+    shown = []
+    inside = False
+    for line in lines:
+        if named := _STEP.match(line):
+            step = step or re.sub(r"--(?:mount|network)=\S+\s+", "", named.group(1)).rstrip(":")
+            inside = True
+        elif _DASHES.fullmatch(line):
+            inside = False
+        elif inside:
+            shown.append(line)
+    reason = next((line for line in reversed(lines) if line.startswith("ERROR: ")), "")
+    # A terminal's display has no numbers; what a step says follows a mark there.
+    said = (
+        [line for line in numbered if not _FRAME.match(line)]
+        or shown
+        or [line for line in lines if line.startswith(" => => # ")]
+    )
+    if not step and not said:
+        said = list(lines[-_READ_LINES:])
+    return (step if len(step) <= _NAMED else f"{step[:_NAMED]}..."), said, reason
+
+
+def _quote(read: Sequence[str], index: int) -> str:
+    """Return the line at `index`; one in a chain of causes with the line that says of what."""
+    line = read[index]
+    if not line.startswith("cause: "):
+        return _short(line)
+    first = index
+    while first and read[first].startswith("cause: "):
+        first -= 1
+    chain = [link.removeprefix("cause: ") for link in read[first:index]] or [""]
+    subject = next((link for link in chain if "://" in link or "`" in link), chain[0])
+    return _short(f"{subject}: {line.removeprefix('cause: ')}")
+
+
+def _short(text: str) -> str:
+    """Return the text, masked; of a long one its beginning and its end, where the cause stands."""
+    text = mask(text)
+    half = _QUOTED // 2
+    return text if len(text) <= _QUOTED else f"{text[:half]} ... {text[-half:]}"

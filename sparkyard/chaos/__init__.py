@@ -1,0 +1,1 @@
+"""What becomes of releases that are killed at any moment?"""

@@ -1,0 +1,175 @@
+"""Is there a container engine that can build the family, and what is in it?"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable
+from typing import Any
+
+from sparkyard.command import Completed, run
+from sparkyard.engine import install
+from sparkyard.errors import (
+    BuildxMissingError,
+    ClassicStoreError,
+    CommandFailedError,
+    EngineMissingError,
+    EngineTooOldError,
+)
+
+OLDEST = (25, 0)
+"""Oldest Docker Engine whose containerd image store builds with buildx bake and named contexts."""
+OLDEST_BUILDX = (0, 13)
+"""Oldest buildx that tells of a build's steps as JSON (--progress=rawjson)."""
+
+_INSTALL = (
+    "Install Docker Engine 25 or newer with the buildx plugin: on Debian or Ubuntu run the same "
+    "command as root and it is done for you; elsewhere see https://docs.docker.com/engine/install/."
+)
+_CONTAINERD = (
+    'Put {"features": {"containerd-snapshotter": true}} into /etc/docker/daemon.json and restart '
+    "the engine; images of the classic store are not seen after that, and come back if you undo it."
+)
+_UNREACHABLE = re.compile(
+    r"Cannot connect to the Docker daemon|error during connect|dial unix", re.I
+)
+
+
+def ensure() -> None:
+    """Check the engine; on Debian or Ubuntu as root, install and start a missing one first.
+
+    Raises:
+        EngineMissingError, EngineTooOldError, ClassicStoreError, BuildxMissingError: what is wrong.
+    """
+    silent = _why_silent()
+    if silent:
+        local = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"))
+        if not (local and install.can_install()):
+            raise silent
+        if not shutil.which("dockerd"):
+            install.install()
+        install.start()
+    check(*describe())
+
+
+def describe() -> tuple[dict[str, Any], str]:
+    """Return what `docker info` says, and buildx's version line (empty without buildx)."""
+    information = json.loads(run(["docker", "info", "--format", "{{json .}}"]).stdout)
+    buildx = run(["docker", "buildx", "version"], check=False)
+    return information, buildx.stdout if buildx.exit_code == 0 else ""
+
+
+def check(information: dict[str, Any], buildx: str) -> None:
+    """Check an engine by what it says of itself.
+
+    Args:
+        information: the document of `docker info`.
+        buildx: the line of `docker buildx version`; empty when there is none.
+
+    Raises:
+        EngineTooOldError: its version is below `OLDEST`, or buildx's is below `OLDEST_BUILDX`.
+        BuildxMissingError: there is no buildx.
+        ClassicStoreError: images are not kept in the containerd store.
+    """
+    version = str(information.get("ServerVersion", ""))
+    if _numbers(version) < OLDEST:
+        raise EngineTooOldError(
+            f"The container engine is version {version}; {_dotted(OLDEST)} is the oldest to work.",
+            _INSTALL,
+        )
+    if not buildx:
+        raise BuildxMissingError(
+            f"The container engine {version} answers, but its client has no buildx plugin.",
+            "Install it: `apt-get install docker-buildx` on Debian and Ubuntu, "
+            "docker-buildx-plugin from Docker's own repository.",
+        )
+    found = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
+    if not found or _numbers(found.group(1)) < OLDEST_BUILDX:
+        raise EngineTooOldError(
+            f"buildx ({buildx.strip()}) is too old: {_dotted(OLDEST_BUILDX)} or newer is wanted.",
+            "Update the docker-buildx package.",
+        )
+    status = dict(row for row in information.get("DriverStatus") or [] if len(row) == 2)
+    if "containerd" not in str(status.get("driver-type", "")):
+        raise ClassicStoreError(
+            "The container engine keeps images in its classic store, in which layers of different "
+            "images are never the same: driver and executors could not be shown to agree.",
+            _CONTAINERD,
+        )
+
+
+def inspect(references: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return what the engine says of each of the images that it has, by reference.
+
+    Raises:
+        EngineMissingError: no engine answers.
+    """
+    wanted = list(references)
+    if not wanted:
+        return {}
+    answer = client("image", "inspect", *wanted)
+    documents = json.loads(answer.stdout or "[]")
+    found: dict[str, dict[str, Any]] = {}
+    for document in documents:
+        for tag in document.get("RepoTags") or []:
+            if tag in wanted:
+                found[tag] = document
+    return found
+
+
+def client(*words: str) -> Completed:
+    """Run `docker` with these words; a failing exit code is the caller's to read.
+
+    Raises:
+        EngineMissingError: no engine answers.
+    """
+    try:
+        answer = run(["docker", *words], check=False)
+    except CommandFailedError as error:
+        raise _missing("") from error
+    if answer.exit_code != 0 and _UNREACHABLE.search(answer.stderr):
+        raise _missing(answer.stderr)
+    return answer
+
+
+def _why_silent() -> EngineMissingError | None:
+    """Return why no engine answers, or None when one does."""
+    if not shutil.which("docker"):
+        return _missing("")
+    answer = run(["docker", "version"], check=False)
+    return None if answer.exit_code == 0 else _missing(answer.stderr)
+
+
+def _missing(said: str) -> EngineMissingError:
+    """Return the error for an engine of which the client said `said`."""
+    if not shutil.which("docker"):
+        return EngineMissingError(
+            "There is no container engine: no docker on PATH.",
+            f"{_INSTALL} Where one is installed, put docker on PATH.",
+        )
+    where = os.environ.get("DOCKER_HOST", "its usual socket")
+    if "permission denied" in said:
+        return EngineMissingError(
+            f"This user may not talk to the container engine at {where}.",
+            "Join the group that may (`sudo usermod -aG docker $USER`, then log in again), or run "
+            "the same command as root.",
+        )
+    if os.environ.get("DOCKER_HOST"):
+        return EngineMissingError(
+            f"No container engine answers at {where}, which the variable DOCKER_HOST names.",
+            "Start that engine, or unset DOCKER_HOST to use this machine's own.",
+        )
+    return EngineMissingError(
+        f"No container engine answers at {where}.", f"Start it, if one is installed. {_INSTALL}"
+    )
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    found = re.match(r"(\d+)\.(\d+)", version)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,1 @@
+"""What is in an image? Collected by looking inside, kept by digest."""

@@ -1,0 +1,290 @@
+"""What is in an image? One typed document of facts, collected by looking inside, kept by digest.
+
+`sparkyard.facts.collector` writes the document; this module types it, and asks the engine for it. A
+fact that could not be had is None, and `Facts.missing` gives the reason under its dotted name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkyard.command import mask, run
+from sparkyard.decode import NotOfThatTypeError, decode
+from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
+from sparkyard.facts import collector, look_inside
+from sparkyard.facts.identity import ImageIdentity
+from sparkyard.facts.look_inside import Look
+
+
+@dataclass(frozen=True)
+class Machine:
+    """`os` is its pretty name, `libc` like "glibc 2.41"."""
+
+    architecture: str
+    system: str
+    os: str | None
+    libc: str | None
+
+
+@dataclass(frozen=True)
+class User:
+    """Who a container of this image is by default."""
+
+    uid: int
+    gid: int
+    name: str | None
+
+
+@dataclass(frozen=True)
+class PythonRole:
+    """Which interpreter a side asks for; `interpreter` is the executable it leads to, if any."""
+
+    requested: str
+    source: str
+    interpreter: str | None
+
+
+@dataclass(frozen=True)
+class Pythons:
+    """The interpreters of the two roles that PySpark knows."""
+
+    driver: PythonRole
+    worker: PythonRole
+
+
+@dataclass(frozen=True)
+class PythonPackage:
+    """`sha256` is over the real contents of the files it owns (`basis` tells how these are known).
+
+    `altered` and `absent` name files that are not what the package's own RECORD claims.
+    """
+
+    name: str
+    version: str
+    installer: str | None
+    sha256: str | None
+    basis: str | None
+    files: int
+    directory: str
+    altered: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unclaimed:
+    """Files in site-packages that no package owns; `files` (path to hash) names at most 500."""
+
+    count: int
+    sha256: str
+    files: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """`names` are all spellings that lead to it, `resolved` the binary, `sha256` that binary's."""
+
+    executable: str
+    resolved: str
+    sha256: str | None
+    names: tuple[str, ...]
+    version: str
+    full: str
+    build: str
+    implementation: str
+    compiler: str
+    abi: str
+    prefix: str
+    base_prefix: str
+    directories: tuple[str, ...]
+    locale: str
+    encoding: str
+    packages: tuple[PythonPackage, ...]
+    unclaimed: Unclaimed
+
+
+@dataclass(frozen=True)
+class Java:
+    """`class_level` is java.class.version (52.0 is Java 8); `sha256` of libjvm and the classes."""
+
+    vendor: str | None
+    version: str
+    runtime: str | None
+    vm: str | None
+    class_level: str | None
+    home: str
+    resolved: str | None
+    executable: str
+    source: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Spark:
+    """`version` and `revision` are read inside a jar, `version_of_jar_name` off its name."""
+
+    home: str
+    resolved: str
+    source: str
+    version: str | None
+    version_of_jar_name: str | None
+    revision: str | None
+    release: str | None
+    scala: str | None
+    hadoop: str | None
+    pyspark: str | None
+    pyspark_path: str
+    pyspark_sha256: str | None
+
+
+@dataclass(frozen=True)
+class Jar:
+    """`group` is "spark" for Spark's own directory, "extra" for what its class path adds."""
+
+    name: str
+    path: str
+    group: str
+    sha256: str | None
+    size: int
+
+
+@dataclass(frozen=True)
+class ConfFile:
+    """A configuration file, told by its hash alone."""
+
+    path: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Conf:
+    """Spark's configuration; a value that looks like a credential is `collector.WITHHELD`."""
+
+    directory: str | None
+    defaults_path: str | None
+    defaults: Mapping[str, str] | None
+    spark_env: Mapping[str, str]
+    files: Mapping[str, ConfFile]
+
+
+@dataclass(frozen=True)
+class TimeZone:
+    """`offsets` are the seconds east of UTC that the system really gives that zone."""
+
+    name: str
+    source: str
+    offsets: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Locale:
+    """The effective one: LC_CTYPE's name and the encoding of files."""
+
+    name: str
+    encoding: str | None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that was seen; `subject` says in what: an image's digest, or a pod's name."""
+
+    schema: int
+    machine: Machine
+    user: User
+    python: Pythons
+    interpreters: tuple[Interpreter, ...]
+    java: Java | None
+    spark: Spark | None
+    jars: tuple[Jar, ...] | None
+    conf: Conf
+    environment: Mapping[str, str | None]
+    timezone: TimeZone
+    locale: Locale
+    dpkg: Mapping[str, str] | None
+    r: Mapping[str, str] | None
+    missing: Mapping[str, str]
+    subject: str = ""
+
+    def interpreter(self, role: str) -> Interpreter | None:
+        """Return the interpreter of a role, "driver" or "worker"; None where there is none."""
+        wanted = (self.python.driver if role == "driver" else self.python.worker).interpreter
+        return next((each for each in self.interpreters if each.executable == wanted), None)
+
+
+def parse(document: str) -> Facts:
+    """Return the facts of a JSON document.
+
+    Raises:
+        InspectionError: it is not JSON, of another schema, or misses a part.
+    """
+    try:
+        data = json.loads(document)
+    except ValueError as error:
+        raise _not_facts(f"not JSON ({error})") from error
+    if not isinstance(data, dict) or data.get("schema") != collector.SCHEMA:
+        told = data.get("schema") if isinstance(data, dict) else type(data).__name__
+        raise _not_facts(f"schema {told!r} where {collector.SCHEMA} is known")
+    try:
+        return decode(Facts, data, "facts")
+    except NotOfThatTypeError as error:
+        raise _not_facts(str(error)) from error
+
+
+def resolve(reference: str) -> ImageIdentity:
+    """Return which image of the engine a reference names, pulling it first where it is not there.
+
+    Raises:
+        ImageMissingError: it is neither in the engine nor to be pulled.
+        EngineMissingError: no engine answers.
+    """
+    tried = run(["docker", "image", "inspect", "--", reference], check=False)
+    if tried.exit_code != 0:
+        if "daemon" in tried.stderr.lower() and "connect" in tried.stderr.lower():
+            raise EngineMissingError(
+                "The Docker engine does not answer.", "Start it, then run this again."
+            )
+        pulled = run(["docker", "pull", "--quiet", "--", reference], check=False)
+        tried = run(["docker", "image", "inspect", "--", reference], check=False)
+        if tried.exit_code != 0:
+            raise ImageMissingError(
+                f"There is no image {reference} in the engine, and pulling it failed.",
+                "Build it first (make jupyterhub, nox -s executors), or check the name and the "
+                "registry.",
+                detail=mask("\n".join(pulled.stderr.strip().splitlines()[-3:])),
+            )
+    data = json.loads(tried.stdout)[0]
+    return ImageIdentity(
+        reference=reference,
+        digest=str(data["Id"]),
+        architecture=str(data.get("Architecture", "")),
+        diff_ids=tuple((data.get("RootFS") or {}).get("Layers") or ()),
+        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+    )
+
+
+def collect(reference: str) -> Facts:
+    """Return the facts of an image, from the cache where its digest has been looked into before.
+
+    What an image's own entrypoint would change is not seen: the collector runs in its place.
+
+    Raises:
+        ImageMissingError: there is no such image.
+        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+    """
+    image = resolve(reference)
+    look = Look("facts", collector_source(), f"{image.reference} cannot be looked into")
+    return dataclasses.replace(look_inside.collect(image, look, parse), subject=image.digest)
+
+
+def collector_source() -> str:
+    """Return the collector as text: what is piped into an image, or shipped to an executor."""
+    return Path(collector.__file__).read_text(encoding="utf-8")
+
+
+def _not_facts(why: str) -> InspectionError:
+    return InspectionError(
+        f"This is no document of facts: {why}.", "Collect the facts again with this version."
+    )

@@ -1,0 +1,1 @@
+"""Which Kubernetes is there, and what may one do on it?"""

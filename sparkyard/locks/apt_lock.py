@@ -1,0 +1,209 @@
+"""Which Debian packages go into a stack's images, exactly: what does their lock say?
+
+A lock is one list on one architecture, `apt/<list>.<architecture>.lock`: one line a package. The
+list "base" holds what every image has; "debian" has no file, for it is what a bootstrapped base
+consists of. images/common/apt-locked reads the same lines inside a build.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sparkyard.errors import StaleLockError
+from sparkyard.family.stack import Stack
+
+BASE = "base"
+DEBIAN = "debian"
+MEND = "Run `nox -s dependencies` (or `make dependencies`), look at the change, and commit it."
+MEND_MOVED = (
+    "Lock what Debian has now with `nox -s dependencies`, or set apt_snapshot to an archive that "
+    "has it; SPARKYARD_APT_MOVED=follow builds with what there is, in images that are not released."
+)
+_HEADER = "# Written by `nox -s dependencies`; edits are refused."
+_COLUMNS = "# name version architecture suite bytes sha256 path"
+_LINE = re.compile(
+    r"([a-z0-9][a-z0-9.+-]+) ([\w.+:~-]+) (\w+) ([a-z-]+) (\d+) ([0-9a-f]{64}) (pool/[\w.+~%:/-]+)"
+)
+_DATE = "%Y-%m-%dT%H:%M:%SZ"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""Debian's names for what `uname -m` says, where the two differ."""
+
+
+@dataclass(frozen=True, order=True)
+class LockedDeb:
+    """One package, exactly: `size` in bytes, `path` below the archive that `suite` belongs to."""
+
+    name: str
+    version: str
+    architecture: str
+    suite: str
+    size: int
+    sha256: str
+    path: str
+
+
+@dataclass(frozen=True)
+class AptLock:
+    """A lock as read: the declaration's digest, when it was made (UTC), its packages."""
+
+    declaration: str
+    architecture: str
+    date: datetime
+    debs: tuple[LockedDeb, ...]
+
+    @property
+    def epoch(self) -> int:
+        """The date as seconds since 1970."""
+        return int(self.date.timestamp())
+
+    @property
+    def snapshot(self) -> str:
+        """The date as the snapshots of Debian's archive have it in their URLs."""
+        return self.date.strftime("%Y%m%dT%H%M%SZ")
+
+
+def architecture() -> str:
+    """Return Debian's name for this machine's architecture, for which images are built."""
+    machine = platform.machine()
+    return _ARCHITECTURES.get(machine, machine)
+
+
+def lists(stack: Stack) -> tuple[str, ...]:
+    """Return the names of the stack's lists of packages, "debian" and "base" first."""
+    files = {file.stem for file in (stack.dependencies / "apt").glob("*.txt")}
+    return (DEBIAN, *(name for name in (BASE,) if name in files), *sorted(files - {BASE}))
+
+
+def list_file(stack: Stack, name: str) -> Path:
+    """Return the file that declares a list."""
+    return stack.dependencies / "apt" / f"{name}.txt"
+
+
+def lock_file(stack: Stack, name: str) -> Path:
+    """Return the file that locks a list for this machine's architecture."""
+    return stack.dependencies / "apt" / f"{name}.{architecture()}.lock"
+
+
+def packages(stack: Stack, name: str) -> tuple[str, ...]:
+    """Return what a list asks for, as apt is asked: PACKAGE or PACKAGE/SUITE."""
+    if name == DEBIAN:
+        return ()
+    text = re.sub(r"#.*", "", list_file(stack, name).read_text(encoding="utf-8"))
+    own = stack.arguments
+    of_stack = (own["PYTHON_PACKAGE"], own["JAVA_PACKAGE"]) if name == BASE else ()
+    return (*text.split(), *of_stack)
+
+
+def declaration(stack: Stack, name: str) -> str:
+    """Return the digest of all that decides on a list's packages but the archive itself.
+
+    A list comes on top of the base's packages, so theirs are a part of it.
+    """
+    asked = [stack.arguments["SUITES"] if name != DEBIAN else stack.debian, *packages(stack, name)]
+    if name not in (DEBIAN, BASE) and list_file(stack, BASE).exists():
+        asked += ["", *packages(stack, BASE)]
+    return _sha256("\n".join(asked))
+
+
+def check_current(stack: Stack) -> None:
+    """Check that every list has a lock that belongs to it, and no lock is left over.
+
+    Raises:
+        StaleLockError: one is missing, older than its declaration, edited, or left over.
+    """
+    known = lists(stack)
+    for name in known:
+        locked(stack, name)
+    for file in sorted((stack.dependencies / "apt").glob("*.lock")):
+        if file.name.split(".")[0] not in known:
+            raise StaleLockError(f"{file} locks a list that is gone.", MEND)
+
+
+def locked(stack: Stack, name: str) -> AptLock:
+    """Return the lock of a list.
+
+    Raises:
+        StaleLockError: it is missing, edited, or does not belong to the list.
+    """
+    file = lock_file(stack, name)
+    if not file.exists():
+        others = sorted(other.name.split(".")[1] for other in file.parent.glob(f"{name}.*.lock"))
+        there = f"; there are some for {', '.join(others)}" if others else ""
+        raise StaleLockError(
+            f"{file} is missing: the Debian packages of {name} are not locked for "
+            f"{architecture()}{there}.",
+            "Run `nox -s dependencies` on a machine of this architecture, and commit what it "
+            "writes.",
+        )
+    lock = parse(file.read_text(encoding="utf-8"), file)
+    if lock.declaration != declaration(stack, name):
+        raise StaleLockError(
+            f"{file} is older than what it locks: the list, its suites or the packages of "
+            "conf/stacks were changed.",
+            MEND,
+        )
+    return lock
+
+
+def render(lock: AptLock) -> str:
+    """Return the text of a lock, the same for the same packages in any order."""
+    body = "".join(
+        f"{d.name} {d.version} {d.architecture} {d.suite} {d.size} {d.sha256} {d.path}\n"
+        for d in sorted(lock.debs)
+    )
+    return (
+        f"{_HEADER}\n# declaration: {lock.declaration}\n# architecture: {lock.architecture}\n"
+        f"# date: {lock.date.strftime(_DATE)}\n# content: {_sha256(body)}\n{_COLUMNS}\n{body}"
+    )
+
+
+def parse(text: str, file: Path) -> AptLock:
+    """Return the lock that `text` is; `file` is named in errors.
+
+    Raises:
+        StaleLockError: it is not as it was generated.
+    """
+    header = dict(re.findall(r"^# ([a-z]+): (.*)$", text, re.MULTILINE))
+    body = "".join(line for line in text.splitlines(keepends=True) if not line.startswith("#"))
+    if header.get("content") != _sha256(body):
+        raise StaleLockError(f"{file} is not as `nox -s dependencies` wrote it: edited.", MEND)
+    try:
+        date = datetime.strptime(header["date"], _DATE).replace(tzinfo=UTC)
+        debs = tuple(_deb(line) for line in body.splitlines())
+        return AptLock(header["declaration"], header["architecture"], date, debs)
+    except (KeyError, ValueError) as error:
+        raise StaleLockError(f"{file} is no lock of Debian packages: {error}.", MEND) from error
+
+
+def write(stack: Stack, name: str, debs: Iterable[LockedDeb], now: datetime) -> bool:
+    """Lock a list, and tell whether that changed anything: the same packages keep their date."""
+    made = AptLock(declaration(stack, name), architecture(), now, tuple(debs))
+    file = lock_file(stack, name)
+    if file.exists():
+        try:
+            before = parse(file.read_text(encoding="utf-8"), file)
+        except StaleLockError:
+            before = None
+        if before and render(before) == render(AptLock(**{**vars(made), "date": before.date})):
+            return False
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(render(made), encoding="utf-8")
+    return True
+
+
+def _deb(line: str) -> LockedDeb:
+    match = _LINE.fullmatch(line)
+    if not match:
+        raise ValueError(f"not a locked package: {line!r}")
+    name, version, built_for, suite, size, sha256, path = match.groups()
+    return LockedDeb(name, version, built_for, suite, int(size), sha256, path)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Do the driver and its executors agree: in their images, and where they run?"""

@@ -1,0 +1,1 @@
+"""What would a build make anew, from what, and why?"""

@@ -1,0 +1,162 @@
+"""Which images would a build make anew, and because of which input?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from sparkyard import settings
+from sparkyard.engine import engine
+from sparkyard.family import images, stack
+from sparkyard.family.images import Family
+from sparkyard.family.stack import Stack
+from sparkyard.locks import apt_lock, dependencies, jars
+from sparkyard.plan import base_image, inputs
+from sparkyard.plan.base_image import BaseImage
+from sparkyard.plan.inputs import Inputs
+from sparkyard.plan.targets import Targets
+from sparkyard.settings import Settings
+
+LABEL = "io.sparkyard"
+INPUTS_LABEL = f"{LABEL}.inputs"
+UNKNOWN_BASE = BaseImage("target:debian", "not made yet")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to happen to one image.
+
+    Attributes:
+        reference: the tag that names this content and no other.
+        moving: the tag that names the newest build of the stack.
+        rebuild: whether there is anything to do.
+        because: the inputs that changed since the image that `moving` names was built, or the
+            one fact that makes a build necessary; empty when there is nothing to do.
+    """
+
+    image: str
+    reference: str
+    moving: str
+    fingerprint: str
+    rebuild: bool
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps for the images that were asked for, parents first."""
+
+    stack: Stack
+    targets: Targets
+    steps: tuple[Step, ...]
+
+    @property
+    def rebuilds(self) -> tuple[Step, ...]:
+        """The steps that have something to do."""
+        return tuple(step for step in self.steps if step.rebuild)
+
+    def all_anew(self) -> Plan:
+        """Return the plan in which every image is made again."""
+        return replace(
+            self,
+            steps=tuple(
+                step if step.rebuild else replace(step, rebuild=True, because=("it was asked for",))
+                for step in self.steps
+            ),
+        )
+
+    def as_json(self) -> str:
+        """Return the plan as the document that `nox -s plan -- --json` prints."""
+        document = {"stack": self.stack.name, "images": [asdict(step) for step in self.steps]}
+        return json.dumps(document, indent=2)
+
+
+@dataclass(frozen=True)
+class Site:
+    """What a plan is made for: the family, the stack, the settings, all read from their files."""
+
+    family: Family
+    stack: Stack
+    settings: Settings
+
+    @property
+    def repository(self) -> str:
+        """The registry and namespace before each image's name."""
+        namespace = self.settings.namespace or self.family.namespace
+        return "/".join(part for part in (self.settings.registry, namespace) if part)
+
+    def name(self, image: str, tag: str = "") -> str:
+        """Return the reference of an image, by default with the stack's moving tag."""
+        return f"{self.repository}/{image}:{tag or self.stack.name}"
+
+
+def site(stack_name: str = "") -> Site:
+    """Read the files that describe what can be built; `stack_name` defaults to images.toml's."""
+    family = images.load()
+    return Site(family, stack.load(stack_name or family.default_stack), settings.load())
+
+
+def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) -> Plan:
+    """Return the plan for the named images and the published ones that they stand on.
+
+    Args:
+        where: what is built, for which site.
+        wanted: names of images or of the sessions that build them; all published when empty.
+        base: the base that a build just provided; what the last one used when not given.
+
+    Raises:
+        StaleLockError: a lock or an export does not belong to its declaration.
+        UnknownNameError: an image, a stack or a layer does not exist.
+    """
+    dependencies.check_current(where.stack.dependencies)
+    dependencies.check_closed(where.stack.dependencies, where.family)
+    jars.check_current(where.stack.dependencies)
+    apt_lock.check_current(where.stack)
+    base = base or base_image.known(where.stack, where.settings) or UNKNOWN_BASE
+    executor = where.family.with_role("executor").name
+    # The notebooks' Spark configuration names the executors' image by its fingerprint, which must
+    # be known before either is built.
+    parts = (where.family, where.stack, base)
+    plain = Targets(*parts, {"EXECUTORS_IMAGE": ""}, where.settings)
+    executors = _tag(where, inputs.fingerprint(plain.inputs(executor)))
+    extra = {"EXECUTORS_IMAGE": where.name(executor, executors)}
+    targets = Targets(*parts, extra, where.settings)
+    names = _published(where.family, wanted)
+    fingerprints = {name: inputs.fingerprint(targets.inputs(name)) for name in names}
+    references = {name: where.name(name, _tag(where, fingerprints[name])) for name in names}
+    moving = {name: where.name(name) for name in names}
+    present = engine.inspect([*references.values(), *moving.values()])
+    steps = []
+    for name in names:
+        because = _because(references[name], moving[name], targets.inputs(name), present)
+        steps.append(
+            Step(name, references[name], moving[name], fingerprints[name], bool(because), because)
+        )
+    return Plan(where.stack, targets, tuple(steps))
+
+
+def _tag(where: Site, fingerprint: str) -> str:
+    return f"{where.stack.name}-{fingerprint}"
+
+
+def _published(family: Family, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    if not wanted:
+        return tuple(image.name for image in family.published)
+    needed = {above.name for name in wanted for above in family.chain(family.find(name).name)}
+    return tuple(image.name for image in family.published if image.name in needed)
+
+
+def _because(
+    reference: str, moving: str, now: Inputs, present: Mapping[str, Mapping[str, Any]]
+) -> tuple[str, ...]:
+    newest = present.get(moving)
+    if reference in present:
+        same = newest is not None and newest["Id"] == present[reference]["Id"]
+        return () if same else (f"{moving} is not the newest build",)
+    if newest is None:
+        return ("it was never built here",)
+    labels = newest.get("Config", {}).get("Labels") or {}
+    before = json.loads(labels.get(INPUTS_LABEL) or "{}")
+    return inputs.changed(before, now) or (f"{reference} is gone",)

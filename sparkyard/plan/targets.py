@@ -1,0 +1,188 @@
+"""What does each part of the family need to be built: contexts, arguments, inputs?
+
+A target is what bake calls one: an image, or a shared layer. Layers are named after their groups,
+`python-<group>` and `jars-<group>`, and are built by one Dockerfile a kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkyard import paths
+from sparkyard.errors import UnknownNameError
+from sparkyard.family.images import ROOT_PARENT, Family, Image
+from sparkyard.family.stack import Stack
+from sparkyard.locks import apt_lock, dependencies, jars
+from sparkyard.names import nearest
+from sparkyard.plan import inputs
+from sparkyard.plan.base_image import BaseImage
+from sparkyard.plan.inputs import Inputs
+from sparkyard.settings import Settings
+
+PYTHON = dependencies.LAYER_PREFIX
+JARS = "jars-"
+APT = "apt-"
+BASE = "base"
+"""The image in which shared layers are made: it has the Python and the user they are for."""
+UV = paths.BUILD / "uv"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One target of the bake definition.
+
+    Attributes:
+        directory: the build's main context.
+        needs: names of the targets whose content it reads.
+        contexts: directories that its Dockerfile reads by name, besides.
+        own_inputs: what decides on it apart from the targets that it needs.
+        epoch: the time that its files and its image have, in seconds since 1970: when the Debian
+            packages in it were locked.
+    """
+
+    name: str
+    dockerfile: Path
+    directory: Path
+    needs: tuple[str, ...]
+    contexts: Mapping[str, Path]
+    arguments: Mapping[str, str]
+    own_inputs: Inputs
+    epoch: int
+
+
+class Targets:
+    """All targets of a family on one stack, made on demand."""
+
+    def __init__(
+        self,
+        family: Family,
+        stack: Stack,
+        base: BaseImage,
+        extra: Mapping[str, str],
+        settings: Settings | None = None,
+    ):
+        self._family = family
+        self._stack = stack
+        self._base = base
+        self._settings = settings or Settings()
+        own = {"ARCHITECTURE": apt_lock.architecture(), "APT_MOVED": self._settings.apt_moved}
+        self._values = {**stack.arguments, **own, **extra}
+        self._made: dict[str, Target] = {}
+        self._inputs: dict[str, Inputs] = {}
+
+    def __getitem__(self, name: str) -> Target:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def inputs(self, name: str) -> Inputs:
+        """Return all that decides on a target's content."""
+        if name not in self._inputs:
+            target = self[name]
+            found: Inputs = {}
+            for needed in target.needs:
+                found |= self.inputs(needed)
+            self._inputs[name] = found | target.own_inputs
+        return self._inputs[name]
+
+    def closure(self, names: tuple[str, ...]) -> tuple[Target, ...]:
+        """Return the targets and all that they need, each after what it needs."""
+        ordered: dict[str, Target] = {}
+
+        def place(name: str) -> None:
+            if name not in ordered:
+                for needed in self[name].needs:
+                    place(needed)
+                ordered[name] = self[name]
+
+        for name in names:
+            place(name)
+        return tuple(ordered.values())
+
+    def _make(self, name: str) -> Target:
+        if name == ROOT_PARENT:
+            return self._debian()
+        if name.startswith(PYTHON):
+            return self._layer(name, PYTHON, dependencies.groups(self._stack.dependencies))
+        if name.startswith(JARS):
+            return self._layer(name, JARS, jars.groups(self._stack.dependencies))
+        if name.startswith(APT):
+            return self._layer(name, APT, apt_lock.lists(self._stack)[2:])
+        return self._image(self._family[name])
+
+    def _debian(self) -> Target:
+        directory = self._base.rootfs or paths.IMAGES / ROOT_PARENT
+        # How layers are compressed decides on the digests of all of them.
+        identity = {"debian": self._base.identity, "compression": self._settings.compression}
+        dockerfile = paths.IMAGES / ROOT_PARENT / "Dockerfile"
+        epoch = apt_lock.locked(self._stack, apt_lock.DEBIAN).epoch
+        return Target(ROOT_PARENT, dockerfile, directory, (), {}, {}, identity, epoch)
+
+    def _image(self, image: Image) -> Target:
+        directory = paths.IMAGES / image.name
+        dockerfile = directory / "Dockerfile"
+        contexts = {name: paths.ROOT / place for name, place in image.contexts.items()}
+        needs = (image.parent, *image.takes)
+        epoch = max(self[needed].epoch for needed in needs)
+        read = [directory, *contexts.values()]
+        if image.name == BASE and apt_lock.list_file(self._stack, BASE).exists():
+            epoch = max(epoch, apt_lock.locked(self._stack, BASE).epoch)
+            files = self._apt_files(BASE)
+            read += files
+            contexts["packages"] = files[0].parent
+        if image.name == BASE:
+            contexts["uv"] = UV
+        arguments = self._arguments(dockerfile, epoch)
+        return Target(
+            name=image.name,
+            dockerfile=dockerfile,
+            directory=directory,
+            needs=needs,
+            contexts=contexts,
+            arguments=arguments,
+            own_inputs=inputs.of_files(read) | arguments,
+            epoch=epoch,
+        )
+
+    def _arguments(self, dockerfile: Path, epoch: int, group: str = "") -> dict[str, str]:
+        values = {**self._values, "SOURCE_DATE_EPOCH": str(epoch), "GROUP": group}
+        return inputs.arguments(dockerfile, values)
+
+    def _apt_files(self, name: str) -> list[Path]:
+        """Return the files that decide on a list of Debian packages."""
+        return [apt_lock.list_file(self._stack, name), apt_lock.lock_file(self._stack, name)]
+
+    def _layer(self, name: str, kind: str, known: tuple[str, ...]) -> Target:
+        group = name.removeprefix(kind)
+        if group not in known:
+            raise UnknownNameError(
+                f'images/images.toml takes "{name}", but the stack {self._stack.name} has no such '
+                "group.",
+                nearest(name, (kind + other for other in known)),
+            )
+        place = paths.IMAGES / kind.rstrip("-")
+        dockerfile = place / "Dockerfile"
+        epoch = self[BASE].epoch
+        contexts = {"common": paths.IMAGES / "common"}
+        if kind == PYTHON:
+            decide = [dependencies.exported(self._stack.dependencies, group)]
+            contexts |= {"uv": UV, "requirements": decide[0].parent}
+        elif kind == JARS:
+            decide = [jars.lock_file(self._stack.dependencies, group)]
+            contexts |= {"locks": decide[0].parent}
+        else:
+            decide = self._apt_files(group)
+            contexts |= {"packages": decide[0].parent}
+            epoch = max(epoch, apt_lock.locked(self._stack, group).epoch)
+        return Target(
+            name=name,
+            dockerfile=dockerfile,
+            directory=place,
+            needs=(BASE,),
+            contexts=contexts,
+            arguments=self._arguments(dockerfile, epoch, group),
+            own_inputs=inputs.of_files([place, *decide]),
+            epoch=epoch,
+        )

@@ -1,0 +1,1 @@
+"""What is sent to a registry, under which tags, in which order?"""

@@ -1,0 +1,283 @@
+"""Which images does a push send, under which tags, and in which order do the tags move?
+
+A notebook's Spark configuration names the executors' image by a tag. So who pushes the notebook
+pushes the executors too, and no tag of a notebook moves before the executors that it names can be
+pulled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from sparkyard import evidence, git, tags
+from sparkyard.engine import engine
+from sparkyard.errors import ImageMissingError, ImmutableTagError, ReferenceFormatError
+from sparkyard.facts import facts
+from sparkyard.family.images import Family, Image
+from sparkyard.plan import plan
+from sparkyard.plan.plan import Site, Step
+from sparkyard.push import push
+from sparkyard.push.push import Upload
+from sparkyard.registry import blobs, oci
+from sparkyard.registry.registry import Registry, Sent
+from sparkyard.services import local_registry
+from sparkyard.tags import Origin, Tags
+
+Tell = Callable[[str], None]
+
+RELEASES = "releases"
+"""The repository, under the namespace, that keeps the record of each release and the channels."""
+
+EXECUTORS = "spark.kubernetes.container.image"
+"""Where a driver's configuration names the image of its executors (Spark's own property)."""
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """An image of a push.
+
+    Attributes:
+        digest: of its manifest, under which it was tested.
+        repository: the path of its repository in the registry.
+        sent: what was sent of it, or would be.
+        set: the tags that name it now and did not before, or would.
+    """
+
+    image: Image
+    reference: str
+    digest: str
+    repository: str
+    tags: Tags
+    sent: Sent = field(default_factory=Sent)
+    set: tuple[str, ...] = ()
+
+    def ordered(self) -> list[tuple[str, bool]]:
+        """Return its tags, each with whether it never moves; the fingerprint's is the first."""
+        return [(tag, True) for tag in self.tags.immutable] + [
+            (tag, False) for tag in self.tags.moving
+        ]
+
+
+def place(where: Site, *, start: bool = True) -> Registry:
+    """Return the registry of a site: the one that is set, else this machine's.
+
+    Args:
+        where: the site.
+        start: start this machine's registry where it is the one and does not run.
+
+    Raises:
+        ReferenceFormatError: the setting is no host, or the namespace none.
+        SparkyardError: see `local_registry.ensure`.
+    """
+    host = where.settings.registry or local_registry.host(where.settings)
+    oci.repository(host, _namespace(where), "any")
+    if start and not where.settings.registry:
+        local_registry.ensure(where)
+    return Registry(host, where.settings)
+
+
+def chosen(family: Family, wanted: Iterable[str]) -> tuple[str, ...]:
+    """Return the images of a push: the named ones, their published parents, their executors.
+
+    All published images where none is named; parents and executors first.
+
+    Raises:
+        UnknownNameError: there is no such image.
+    """
+    named = [family.find(name).name for name in wanted]
+    named = named or [image.name for image in family.published]
+    whole = {image.name: image for name in named for image in family.chain(name)}
+    if any(image.role == "driver" for image in whole.values()):
+        executor = family.with_role("executor")
+        whole |= {image.name: image for image in family.chain(executor.name)}
+    images = [image for image in family.published if image.name in whole]
+    return tuple(i.name for i in sorted(images, key=lambda i: i.role != "executor"))
+
+
+def built(where: Site, names: Iterable[str]) -> dict[str, Step]:
+    """Return the steps of images, by name, once it is known that nothing is to do for them.
+
+    Raises:
+        ImageMissingError: one is not built, or older than its inputs.
+    """
+    wanted = tuple(names)
+    steps = {step.image: step for step in plan.make(where, wanted).steps}
+    if stale := [steps[name] for name in wanted if steps[name].rebuild]:
+        sessions = dict.fromkeys(where.family[step.image].session for step in stale)
+        why = "; ".join(f"{step.image} ({step.because[0]})" for step in stale)
+        raise ImageMissingError(
+            f"Not built from what is checked out: {why}.",
+            f"Build and test: {', '.join(f'`nox -s {name}`' for name in sessions)}, then "
+            "`nox -s tests` and `nox -s parity`; with the same REGISTRY as the push.",
+        )
+    return steps
+
+
+def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None) -> list[Pushed]:
+    """Return the images of a push with their tags, once it is known that they may be pushed.
+
+    Args:
+        where: the site.
+        wanted: names of images or of the sessions that build them; all when empty.
+        untested: hears what is not proven of them, where that is no obstacle.
+
+    Raises:
+        ImageMissingError: one is not built, or older than its inputs.
+        EvidenceMissingError: it is not proven that one works.
+        SparkyardError: as `tags.tags` and `plan.make`.
+    """
+    names = chosen(where.family, wanted)
+    steps = built(where, names)
+    found = engine.inspect(steps[name].reference for name in names)
+    digests = {name: str(found[steps[name].reference]["Id"]) for name in names}
+    if untested is None:
+        evidence.require(digests, where.family)
+    else:
+        gaps = evidence.gaps(digests, where.family)
+        for name in dict.fromkeys(gap.image for gap in gaps):
+            why = ", ".join(f"{gap.part} {gap.why}" for gap in gaps if gap.image == name)
+            untested(f"{name} {evidence.short(digests[name])}: {why}")
+    checkout = git.known()
+    images = []
+    for name in names:
+        image, step = where.family[name], steps[name]
+        origin = Origin(where.stack.name, step.fingerprint, checkout)
+        inside = facts.collect(step.reference)
+        named = tags.tags(image, where.family, inside, origin)
+        path = oci.repository("localhost", _namespace(where), name).path
+        images.append(Pushed(image, step.reference, digests[name], path, named))
+        if image.role == "driver":
+            _check_named(inside.conf.defaults or {}, steps[where.family.with_role("executor").name])
+    return images
+
+
+def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) -> None:
+    """Check that no tag that a push moves is a channel: that names a release, and moves with it.
+
+    Raises:
+        ReferenceFormatError: one is.
+    """
+    channels = set(registry.tags(f"{namespace}/{RELEASES}"))
+    if both := sorted(channels & set(moving)):
+        raise ReferenceFormatError(
+            f'The tag "{both[0]}" is a channel in {registry.host}/{namespace}: it names a release, '
+            "and no push may move it.",
+            "Push from a branch with another name.",
+        )
+
+
+def send(registry: Registry, images: Sequence[Pushed], tell: Tell) -> list[Pushed]:
+    """Push images, then set their tags; return them with what was sent and set.
+
+    Raises:
+        ImmutableTagError: a tag is taken by another digest; found out before anything is sent.
+        TagMovedError: somebody else moves one of them at the same time.
+        SparkyardError: see `push.upload`.
+    """
+    before = _named(registry, images)
+    check(registry, images, before)
+    for namespace in {each.repository.rpartition("/")[0] for each in images}:
+        check_no_channel(registry, namespace, (t for each in images for t in each.tags.moving))
+    sent = _Shares()
+    push.upload(registry, uploads(images), tell=tell, account=sent.add)
+    done: dict[str, list[str]] = {each.repository: [] for each in images}
+    for each, tag, immutable in steps(images):
+        was = before[each.repository, tag]
+        if was != each.digest and push.set_tag(
+            registry, each.repository, tag, each.digest, immutable=immutable, expected=was
+        ):
+            done[each.repository].append(tag)
+    return [
+        replace(each, sent=sent.of(each.repository), set=tuple(done[each.repository]))
+        for each in images
+    ]
+
+
+def rehearse(registry: Registry, images: Sequence[Pushed]) -> list[Pushed]:
+    """Return the images with what `send` would send and set now. Raises as `send`."""
+    before = _named(registry, images)
+    check(registry, images, before)
+    sent = _Shares()
+    push.survey(registry, uploads(images), account=sent.add)
+    return [
+        replace(
+            each,
+            sent=sent.of(each.repository),
+            set=tuple(t for t, _ in each.ordered() if before[each.repository, t] != each.digest),
+        )
+        for each in images
+    ]
+
+
+def steps(images: Sequence[Pushed]) -> list[tuple[Pushed, str, bool]]:
+    """Return the tags in the order in which they are set, each with whether it never moves.
+
+    First all that never move, a fingerprint's before others: what they name they name for ever.
+    Then those that move, the executors' before the notebooks'.
+    """
+    fixed = [(each, tag, True) for each in images for tag, never in each.ordered() if never]
+    moving = [(each, tag, False) for each in images for tag, never in each.ordered() if not never]
+    fixed.sort(key=lambda step: step[1] != step[0].tags.immutable[0])
+    moving.sort(key=lambda step: step[0].image.role != "executor")
+    return fixed + moving
+
+
+def check(
+    registry: Registry, images: Sequence[Pushed], before: Mapping[tuple[str, str], str]
+) -> None:
+    """Raise ImmutableTagError where a tag that never moves names something else."""
+    for each in images:
+        for tag in each.tags.immutable:
+            now = before[each.repository, tag]
+            if now and now != each.digest:
+                raise ImmutableTagError(
+                    f"{registry.host}/{each.repository}:{tag} never moves, and names {now}; "
+                    f"it was to name {each.digest}.",
+                    "Nothing was sent. The same inputs gave another image: see `nox -s reproduce`; "
+                    "or commit, build and test again.",
+                )
+
+
+def uploads(images: Sequence[Pushed]) -> list[Upload]:
+    """Return what goes into which repository."""
+    content = blobs.of_engine([each.reference for each in images])
+    return [Upload(each.repository, each.digest, content) for each in images]
+
+
+def _check_named(defaults: Mapping[str, str], executors: Step) -> None:
+    """Check that Spark's configuration in the notebook names the executors that are pushed too."""
+    named = defaults.get(EXECUTORS, "")
+    if named != executors.reference:
+        raise ImageMissingError(
+            f"The notebook's Spark configuration has {EXECUTORS} = {named or 'nothing'}; the "
+            f"executors of this push are {executors.reference}.",
+            "Build both again: `make jupyterhub`, `nox -s executors`.",
+        )
+
+
+def _named(registry: Registry, images: Sequence[Pushed]) -> dict[tuple[str, str], str]:
+    """Return what each of the images' tags names now, empty where it does not exist."""
+    registry.ping()
+    asked = [(each.repository, tag) for each in images for tag, _ in each.ordered()]
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda one: registry.resolve(*one), asked)
+        return {one: now.digest if now else "" for one, now in zip(asked, found, strict=True)}
+
+
+def _namespace(where: Site) -> str:
+    return where.settings.namespace or where.family.namespace
+
+
+class _Shares:
+    """What was sent, by repository."""
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, Sent] = {}
+
+    def add(self, path: str, share: Sent) -> None:
+        self._by_path[path] = self.of(path) + share
+
+    def of(self, path: str) -> Sent:
+        return self._by_path.get(path, Sent())

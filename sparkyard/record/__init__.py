@@ -1,0 +1,1 @@
+"""What is written down of a release, how does it read, and what changed since another?"""

@@ -1,0 +1,1 @@
+"""What does a registry hold, and how does one talk with it?"""

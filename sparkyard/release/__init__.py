@@ -1,0 +1,1 @@
+"""What is released, who may release now, and is it what its signature says?"""

@@ -1,0 +1,289 @@
+"""In which order does a release reach a registry, so that no reader ever sees half of it?
+
+Nothing that a reader can find by name changes until all of the release is there by digest and was
+read back. Then one write, the record's tag, makes it a release: who follows the record sees all of
+it or none. Tags of single images follow; several cannot move at once on any registry, so between
+the first and the last of them a reader of tags may see two releases side by side, each whole.
+Whatever follows the record is drawn from the record alone: any machine can finish it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sparkyard import versions
+from sparkyard.errors import ImmutableTagError, RegistryAbsentError, TagMovedError
+from sparkyard.push import push, pushing
+from sparkyard.push.push import Upload
+from sparkyard.record.record import Record, RecordedImage
+from sparkyard.registry import oci
+from sparkyard.registry.oci import Content
+from sparkyard.release import channel, releases
+from sparkyard.release.channel import Channel, Move
+from sparkyard.release.claim import Claim
+from sparkyard.release.releases import Place
+
+
+@dataclass(frozen=True)
+class TagStep:
+    """A tag to be set: `digest` is what it is to name, a manifest in the same repository."""
+
+    repository: str
+    tag: str
+    digest: str
+    immutable: bool
+
+
+@dataclass(frozen=True)
+class Attached:
+    """A document about an image, in the image's repository, under a tag by which tools find it."""
+
+    repository: str
+    tag: str
+    manifest: Content
+    blobs: tuple[Content, ...]
+
+
+@dataclass(frozen=True)
+class Publisher:
+    """Publishes at one place, under a claim that it holds there; `tell` hears of progress."""
+
+    place: Place
+    claim: Claim
+    tell: Callable[[str], None]
+
+    def commit(
+        self,
+        record: Record,
+        uploads: Sequence[Upload],
+        files: Mapping[str, Content],
+        attached: Sequence[Attached] = (),
+    ) -> Content:
+        """Bring all of a release to the registry by digest, then make it one.
+
+        Args:
+            record: the record of it.
+            uploads: the images, with the indexes around them.
+            files: the record's files, the record and the signature among them.
+            attached: what goes beside the images: signatures that other tools look for.
+
+        Returns:
+            The manifest of the release.
+
+        Raises:
+            ImmutableTagError: the version, a commit or a fingerprint is taken by another digest.
+            RegistryAbsentError: the registry does not have what it took.
+            SparkyardError: the registry cannot be asked, or refuses; see registry/registry.py.
+        """
+        steps = _steps(record, record.images, immutable=True)
+        for step in steps:
+            self._refuse_taken(step, self._named(step))
+        pushing.check_no_channel(
+            self.place.registry,
+            self.place.namespace,
+            (tag for image in record.images for tag in image.moving),
+        )
+        push.upload(self.place.registry, uploads, tell=self.tell)
+        # The notebook's configuration names the executors by this tag. It names this content and
+        # no other, released or not: so it can be there before the release is.
+        by_content = {f"{record.stack}-{image.fingerprint}" for image in record.images}
+        self._set_tags(step for step in steps if step.tag in by_content)
+        for document in attached:
+            self._attach(document)
+        manifest = self._put_record(record, files)
+        self.claim.check()
+        self.tell(f"writing the record of {record.version}: from here on it is released")
+        push.set_tag(
+            self.place.registry,
+            self.place.releases,
+            record.version,
+            manifest,
+            immutable=True,
+            expected=None,
+        )
+        return manifest
+
+    def finish(self, record: Record, manifest: Content) -> None:
+        """Set the tags that follow from a release's record, as far as they are not set.
+
+        Tags that move are left alone once a later version was released: they are that one's. The
+        channel `latest` is moved once, and by no pre-release: who rolled it back since meant it.
+
+        Raises:
+            ImmutableTagError: a tag that never moves is taken by another digest.
+            TagMovedError: somebody else moved one meanwhile.
+        """
+        steps = _steps(record, record.images, immutable=True)
+        released = self.place.versions()
+        stable = [each for each in released if not versions.parse(each).prerelease]
+        latest = self.place.channel(channel.LATEST)
+        moved = any(move.version == record.version for move in latest.moves)
+        if stable[-1:] == [record.version] and not moved:
+            move = Move(record.version, channel.RELEASED, record.released, manifest.descriptor)
+            latest = self._put_channel(latest, latest.moved(move))
+        if released[-1:] == (record.version,):
+            moving = _steps(record, _executors_first(record.images), immutable=False)
+            # By tag: each is mixed only for as long as it takes to write it to every image.
+            steps += sorted(moving, key=lambda step: step.tag)
+        if latest.version == record.version:
+            steps += _channel_steps(record, channel.LATEST)
+        self._set_tags(steps)
+
+    def move_channel(self, before: Channel, after: Channel, record: Record) -> None:
+        """Let a channel name another release: first its own entry, then the images' tags.
+
+        Args:
+            before: the channel as it is; equal to `after` where only tags are to be completed.
+            after: the channel as it is to be.
+            record: the release that it names then.
+
+        Raises:
+            RegistryAbsentError: an image of the release is gone.
+            TagMovedError: somebody else moved the channel meanwhile.
+        """
+        for image in record.images:
+            self._must_be_there(image)
+        if after != before:
+            self._put_channel(before, after)
+        self._set_tags(_channel_steps(record, after.name))
+
+    def is_complete(self, current: Channel, record: Record) -> bool:
+        """Tell whether the images' tags follow the channel: unless a move was interrupted."""
+        steps = _channel_steps(record, current.name)
+        return all(self._named(step) == step.digest for step in steps)
+
+    def _set_tags(self, steps: Iterable[TagStep]) -> None:
+        """Set tags in the order given, then read all of them once more."""
+        before = {step: self._named(step) for step in steps}
+        todo = [step for step, digest in before.items() if digest != step.digest]
+        for step in todo:
+            self._refuse_taken(step, before[step])
+        for step in todo:
+            self.claim.check()
+            content = self.place.registry.manifest(step.repository, step.digest)
+            push.set_tag(
+                self.place.registry,
+                step.repository,
+                step.tag,
+                content,
+                immutable=step.immutable,
+                expected=before[step] or "",
+            )
+            self.tell(f"{self.place.host}/{step.repository}:{step.tag}")
+        for step in todo:
+            now = self._named(step)
+            if now != step.digest:
+                raise TagMovedError(
+                    f"{self.place.host}/{step.repository}:{step.tag} was set to {step.digest}, and "
+                    f"now names {now or 'nothing'}: somebody else moved it.",
+                    "Find out who; the same command sets it again.",
+                )
+
+    def _refuse_taken(self, step: TagStep, by: str | None) -> None:
+        if step.immutable and by not in (None, step.digest):
+            raise ImmutableTagError(
+                f"{self.place.host}/{step.repository}:{step.tag} never moves and names {by}; it "
+                f"was to name {step.digest}.",
+                "Nothing was overwritten. Take a new version, or find out who wrote the other.",
+            )
+
+    def _put_record(self, record: Record, files: Mapping[str, Content]) -> Content:
+        """Store the record's files and manifest by digest, read back, under no tag yet."""
+        registry, path = self.place.registry, self.place.releases
+        manifest = oci.artifact(releases.KIND, files, _annotations(record))
+        stored = (Content(oci.EMPTY, oci.EMPTY_CONTENT), *files.values())
+        self._put_blobs(path, stored)
+        registry.put_manifest(path, manifest.digest, manifest)
+        registry.manifest(path, manifest.digest)
+        for content in stored:
+            if not registry.has_blob(path, content.digest):
+                raise RegistryAbsentError(
+                    f"{self.place.host}/{path} took {content.digest} and does not have it.",
+                    "Nothing was released. Look at the registry's storage, then run the same "
+                    "command again.",
+                )
+        return manifest
+
+    def _put_blobs(self, path: str, contents: Iterable[Content]) -> None:
+        registry = self.place.registry
+        for content in contents:
+            if not registry.has_blob(path, content.digest):
+                registry.put_blob(path, content.descriptor, partial(io.BytesIO, content.data))
+
+    def _attach(self, document: Attached) -> None:
+        """Store a document beside an image; what others have put there stays in front of it."""
+        registry, path = self.place.registry, document.repository
+        ours, manifest = document.manifest.document()["layers"], document.manifest
+        if registry.resolve(path, document.tag):
+            held = registry.manifest(path, document.tag)
+            theirs = held.document()
+            layers = theirs.get("layers") or []
+            if all(layer in layers for layer in ours):
+                return
+            both = {**theirs, "layers": [*layers, *(x for x in ours if x not in layers)]}
+            manifest = Content(held.media_type, oci.canonical(both))
+        self._put_blobs(path, document.blobs)
+        registry.put_manifest(path, document.tag, manifest)
+
+    def _put_channel(self, before: Channel, after: Channel) -> Channel:
+        self.claim.check()
+        push.set_tag(
+            self.place.registry,
+            self.place.releases,
+            after.name,
+            after.as_index(),
+            immutable=False,
+            expected=before.as_index().digest if before.moves else "",
+        )
+        self.tell(f"{self.place.host}/{self.place.releases}:{after.name} is {after.version}")
+        return after
+
+    def _must_be_there(self, image: RecordedImage) -> None:
+        path = _path(image)
+        for digest in (image.digest, image.index):
+            if self.place.registry.resolve(path, digest) is None:
+                raise RegistryAbsentError(
+                    f"{self.place.host}/{path} no longer has {digest}, which the release needs.",
+                    "Nothing was moved. Somebody deleted it: release a new version.",
+                )
+
+    def _named(self, step: TagStep) -> str | None:
+        there = self.place.registry.resolve(step.repository, step.tag)
+        return there.digest if there else None
+
+
+def _steps(record: Record, images: Iterable[RecordedImage], *, immutable: bool) -> list[TagStep]:
+    return [
+        TagStep(
+            _path(image), tag, image.index if tag == record.version else image.digest, immutable
+        )
+        for image in images
+        for tag in (image.immutable if immutable else image.moving)
+    ]
+
+
+def _channel_steps(record: Record, name: str) -> list[TagStep]:
+    return [
+        TagStep(_path(image), name, image.index, immutable=False)
+        for image in _executors_first(record.images)
+    ]
+
+
+def _executors_first(images: Iterable[RecordedImage]) -> list[RecordedImage]:
+    """Return the images in an order in which a new notebook never meets old executors."""
+    return sorted(images, key=lambda image: image.role != "executor")
+
+
+def _path(image: RecordedImage) -> str:
+    return image.repository.partition("/")[2]
+
+
+def _annotations(record: Record) -> dict[str, str]:
+    return {
+        "org.opencontainers.image.version": record.version,
+        "org.opencontainers.image.revision": record.revision,
+        "org.opencontainers.image.created": record.created,
+    }

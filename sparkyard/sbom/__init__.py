@@ -1,0 +1,1 @@
+"""What is an image made of, as SPDX and as CycloneDX?"""

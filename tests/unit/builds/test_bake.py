@@ -1,0 +1,178 @@
+"""Is what buildx gets right, and free of everything that must not end in an image?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sparkyard.builds import bake
+from sparkyard.command import run
+from sparkyard.engine import engine
+from sparkyard.plan import plan
+from sparkyard.plan.base_image import BaseImage
+from sparkyard.settings import Settings
+from tests.unit.small_family import BASE, DATES, make, site
+
+PULLED = BaseImage("docker-image://r/debian:trixie-slim@sha256:1", "pulled debian:trixie-slim")
+MIRRORS = Settings(
+    ca_bundle="none", apt_mirror="http://me:s3cret@apt", apt_security_mirror="http://sec",
+    pypi_index="http://me:s3cret@pypi", maven_mirror="http://maven", npm_registry="http://npm",
+    cran_mirror="http://cran",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make(tmp_path, monkeypatch)
+    monkeypatch.setattr(engine, "inspect", lambda _: {})
+    return tmp_path
+
+
+def definition(
+    *wanted: str, settings: Settings | None = None, base: BaseImage = BASE
+) -> dict[str, Any]:
+    where = site(settings)
+    return bake.definition(plan.make(where, wanted, base), where, base)
+
+
+def test_only_images_have_tags_labels_and_an_output() -> None:
+    made = definition()
+    assert made["group"]["default"]["targets"] == ["notebook", "executors"]
+    for name, target in made["target"].items():
+        published = name in ("notebook", "executors")
+        assert ("tags" in target) is ("labels" in target) is published
+        assert target["output"][0].startswith("type=image," if published else "type=cacheonly")
+
+
+def test_an_image_has_one_tag_and_it_names_the_content() -> None:
+    target = definition()["target"]["executors"]
+    fingerprint = target["labels"]["io.sparkyard.fingerprint"]
+    assert target["tags"] == [f"family/executors:s-{fingerprint}"]
+
+
+def test_labels_say_what_it_is_and_what_it_was_made_of() -> None:
+    labels = definition()["target"]["notebook"]["labels"]
+    assert labels["org.opencontainers.image.description"] == "the notebook"
+    assert labels["io.sparkyard.base"] == BASE.identity
+    assert (labels["io.sparkyard.stack"], labels["io.sparkyard.image"]) == ("s", "notebook")
+    made_of = json.loads(labels["io.sparkyard.inputs"])
+    assert "package-dependencies/s/requirements/two.txt" in made_of
+
+
+def test_contexts_lead_to_targets_and_directories(root: Path) -> None:
+    targets = definition()["target"]
+    assert targets["notebook"]["contexts"] == {
+        "spark": str(root / "conf/spark"), "base": "target:base",
+        "python-one": "target:python-one", "python-two": "target:python-two",
+        "jars-extra": "target:jars-extra",
+    }  # fmt: skip
+    assert targets["base"]["contexts"]["debian"] == "target:debian"
+    assert targets["debian"]["context"] == "/rootfs"
+    assert targets["notebook"]["context"] == str(root / "images/notebook")
+
+
+def test_a_pulled_base_is_a_context_and_no_target() -> None:
+    targets = definition(base=PULLED)["target"]
+    assert "debian" not in targets
+    assert targets["base"]["contexts"]["debian"] == PULLED.context
+
+
+def test_all_contexts_that_are_targets_exist() -> None:
+    targets = definition()["target"]
+    for target in targets.values():
+        for context in target["contexts"].values():
+            if context.startswith("target:"):
+                assert context.removeprefix("target:") in targets
+
+
+def test_only_what_the_wanted_images_need_is_in_it() -> None:
+    assert "python-two" not in definition("executors")["target"]
+
+
+def test_no_mirror_and_no_secret_in_it() -> None:
+    plain, mirrored = definition(), definition(settings=MIRRORS)
+    assert plain == mirrored
+    for target in mirrored["target"].values():
+        assert target["secret"] == [f"id=mirrors,src={bake.MIRRORS}"]
+
+
+def test_the_ca_bundle_is_a_secret_and_no_argument(tmp_path: Path) -> None:
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("-----BEGIN CERTIFICATE-----\n")
+    settings = Settings(ca_bundle=str(bundle))
+    for target in definition(settings=settings)["target"].values():
+        assert f"id=ca,src={bundle}" in target.pop("secret")
+        assert str(bundle) not in json.dumps(target)
+
+
+def test_mirrors_are_written_for_a_shell_and_for_nobody_else(tmp_path: Path) -> None:
+    file = tmp_path / "secrets" / "mirrors"
+    bake.write_mirrors(MIRRORS, file)
+    assert "PYPI_INDEX='http://me:s3cret@pypi'\n" in file.read_text()
+    assert len(file.read_text().splitlines()) == 7
+    assert file.stat().st_mode & 0o777 == 0o600
+    bake.write_mirrors(replace(MIRRORS, pypi_index=""), file)
+    assert "PYPI" not in file.read_text()
+    bake.write_mirrors(Settings(), file)
+    assert file.read_text() == f"APT_SNAPSHOT='{Settings().apt_snapshot}'\n"
+
+
+def test_images_are_listed_by_the_engine() -> None:
+    """In Docker's own media types, `docker image ls` hides an image that has zstd layers."""
+    output = definition()["target"]["executors"]["output"][0]
+    assert "compression=zstd" in output
+    assert "oci-mediatypes=true" in output
+
+
+def test_is_written_where_it_can_be_looked_at(tmp_path: Path) -> None:
+    file = bake.write({"a": 1}, tmp_path / "deep" / "bake.json")
+    assert json.loads(file.read_text()) == {"a": 1}
+
+
+def test_times_are_those_of_the_locks_and_not_of_the_build() -> None:
+    epoch = str(int(DATES["base"].timestamp()))
+    made = definition()["target"]
+    assert made["executors"]["args"]["SOURCE_DATE_EPOCH"] == epoch
+    assert made["python-one"]["args"]["SOURCE_DATE_EPOCH"] == epoch
+    created = made["executors"]["labels"]["org.opencontainers.image.created"]
+    assert created == "2026-01-03T00:00:00Z"
+
+
+def test_layers_are_compressed_as_the_site_wants() -> None:
+    gzip = definition(settings=replace(MIRRORS, compression="gzip"))
+    assert "compression=gzip,compression-level=6" in gzip["target"]["executors"]["output"][0]
+    assert gzip["group"] == definition(settings=replace(MIRRORS, compression="gzip"))["group"]
+    labels = [d["target"]["executors"]["labels"] for d in (gzip, definition())]
+    assert labels[0]["io.sparkyard.fingerprint"] != labels[1]["io.sparkyard.fingerprint"]
+
+
+def test_an_image_says_that_its_debian_packages_may_have_moved() -> None:
+    moved = definition(settings=replace(MIRRORS, apt_moved="follow"))["target"]["executors"]
+    assert moved["labels"]["io.sparkyard.apt"] == "moved"
+    assert "io.sparkyard.apt" not in definition()["target"]["executors"]["labels"]
+
+
+@pytest.mark.parametrize(
+    ("identity", "name", "digest"),
+    [
+        ("pulled debian:trixie-slim@sha256:ab12", "debian:trixie-slim", "sha256:ab12"),
+        ("bootstrapped debian:trixie sha256:cd34", "debian:trixie", "sha256:cd34"),
+        ("not made yet", None, None),
+    ],
+)
+def test_labels_name_the_base(identity: str, name: str | None, digest: str | None) -> None:
+    made = definition(base=replace(BASE, identity=identity))
+    labels = made["target"]["executors"]["labels"]
+    assert labels.get("org.opencontainers.image.base.name") == name
+    assert labels.get("org.opencontainers.image.base.digest") == digest
+
+
+def test_nothing_that_differs_between_two_clones_of_one_commit_is_on_an_image(root: Path) -> None:
+    before = definition()
+    run(["git", "init", "--quiet", str(root)])
+    run(["git", "-C", str(root), "remote", "add", "origin", "https://me:s3cret@git.example.com/y"])
+    assert definition() == before

@@ -1,0 +1,98 @@
+"""Is the cause of a failed build read off its log? The logs are the ends of real ones; that of a
+source that timed out is put together from two.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparkyard.builds.failure import explain
+
+LOGS = Path(__file__).parent / "logs"
+CASES = {
+    "debian-architecture": (13, "the lock is for amd64, and this build is for arm64"),
+    "debian-login-page": (34, "is not signed"),
+    "debian-moved": (34, "tini 0.19.0-3+b8, procps 2:4.0.4-9 (the index has tini 0.19.0-4)"),
+    "debian-no-package": (30, "Unable to locate package no-such-package-here"),
+    "debian-not-found": (34, "does not have a Release file"),
+    "debian-other": (14, "is not the tini 0.19.0-3+b8 of the lock"),
+    "debian-refused": (32, "Unable to connect to 172.17.0.1:9"),
+    "disk-full-in-layer": (31, "its own log says more"),
+    "disk-full-in-step": (31, "No space left on device"),
+    "dockerfile-malformed": (30, "unknown instruction: RUNN"),
+    "engine-gone": (20, "The engine went away"),
+    "file-missing": (30, '"/nothere": not found'),
+    "index-busy": (34, "503 Service Unavailable"),
+    "index-certificate": (33, "https://pypi.org/simple/"),
+    "index-no-name": (32, "http://mirror.invalid/simple/"),
+    "index-refused": (32, "http://172.17.0.1:9/simple/"),
+    "jar-certificate": (33, "https://repo1.maven.org/maven2/"),
+    "jar-cut": (34, "1000 of 128114 bytes"),
+    "jar-not-found": (34, "the mirror has no such file"),
+    "jar-other": (14, "the lock has 128114 bytes"),
+    "jar-refused": (32, "Connection refused"),
+    "jar-server-error": (34, "answer 500"),
+    "package-not-found": (34, "was not found in the package registry"),
+    "registry-no-name": (32, "no such host"),
+    "sdist-timed-out": (32, "Failed to download and build `pyspark==3.5.9`: timed out"),
+    "step-failed": (30, "RUN echo something && false. The build said: something"),
+    "wheel-cut": (34, "Failed to download `tiny620db102ca==1.0`"),
+    "wheel-login-page": (34, "Failed to download `tiny"),
+    "wheel-login-page-on-terminal": (34, "Failed to download `tiny"),
+    "wheel-not-found": (34, "404 Not Found"),
+    "wheel-other": (14, "Hash mismatch for `tiny3120cde476==1.0`"),
+}
+
+
+@pytest.mark.parametrize("name", sorted(file.stem for file in LOGS.glob("*.log")))
+def test_names_the_cause(name: str) -> None:
+    exit_code, said = CASES[name]
+    error = explain((LOGS / f"{name}.log").read_text())
+    assert error.exit_code == exit_code, error.what
+    assert said in error.what
+    assert "\n" not in error.what
+    assert "\x1b" not in error.what
+    assert len(error.what) < 600
+    assert error.remedy
+
+
+def test_reads_the_failed_step_and_not_the_warnings_of_others() -> None:
+    log = (
+        "#7 [a 1/1] RUN fetch\n#7 0.1 warning: Connection refused, trying again\n#7 DONE 2.0s\n"
+        "#8 [b 1/1] RUN make\n#8 0.1 cc: error: no input files\n"
+        "#8 ERROR: process did not complete\n------\n > [b 1/1] RUN make:\n"
+        "0.1 cc: error: no input files\n------\nDockerfile:2\n--------------------\n"
+        "   1 |     # 404  Not Found\n--------------------\n"
+        "ERROR: failed to solve: process did not complete\n"
+    )
+    error = explain(log)
+    assert error.exit_code == 30
+    assert error.what == "A build step failed, [b 1/1] RUN make. " + (
+        "The build said: cc: error: no input files"
+    )
+
+
+def test_a_disk_that_is_full_outranks_what_follows_from_it() -> None:
+    log = "#8 0.1 write: No space left on device\n#8 0.2 Connection reset by peer\n#8 ERROR: x\n"
+    assert explain(log).exit_code == 31
+
+
+def test_shows_no_secrets() -> None:
+    log = "#8 0.1 404  Not Found http://me:s3cret@host/x\n#8 ERROR: x\n"
+    error = explain(log)
+    assert error.exit_code == 34
+    assert "http://***@host/x" in error.what
+
+
+def test_shortens_a_long_line_in_its_middle() -> None:
+    error = explain(f"#8 0.1 begin {'x' * 900} no space left on device\n#8 ERROR: x\n")
+    assert "begin" in error.what
+    assert "no space left on device" in error.what
+    assert len(error.what) < 400
+
+
+@pytest.mark.parametrize("log", ["", "\n\n", "\x1b[1A\x1b[0m\r", "#1 DONE 0.1s\n"])
+def test_a_log_that_says_nothing_is_a_failed_build(log: str) -> None:
+    assert explain(log).exit_code == 30

@@ -1,0 +1,318 @@
+"""Does the collector see what is there, say what is not, and keep secrets to itself?"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sparkyard.facts import collector, facts
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Make a Spark with three jars, one of which tells Spark's version from within."""
+    spark = tmp_path / "spark"
+    (spark / "jars").mkdir(parents=True)
+    (spark / "conf").mkdir()
+    with zipfile.ZipFile(spark / "jars" / "spark-core_2.12-3.5.9.jar", "w") as jar:
+        jar.writestr("spark-version-info.properties", "version=3.5.7\nrevision=abc\n")
+    with zipfile.ZipFile(spark / "jars" / "scala-library-2.12.18.jar", "w") as jar:
+        jar.writestr("library.properties", "version.number=2.12.18\n")
+    (spark / "jars" / "hadoop-client-api-3.3.4.jar").write_bytes(b"no zip at all")
+    return spark
+
+
+def collection(**env: str) -> collector.Collection:
+    return collector.Collection({"PATH": "/usr/bin:/bin", **env})
+
+
+def site(tmp_path: Path, record: str | None = None) -> Path:
+    directory = tmp_path / "site-packages"
+    (directory / "Demo_Pkg-1.2.dist-info").mkdir(parents=True)
+    (directory / "demo_pkg").mkdir()
+    (directory / "demo_pkg" / "__init__.py").write_text("x = 1\n")
+    info = directory / "Demo_Pkg-1.2.dist-info"
+    (info / "METADATA").write_text("Name: Demo.Pkg\nVersion: 1.2\n\nVersion: 9\n")
+    (info / "INSTALLER").write_text("uv\n")
+    if record is not None:
+        (info / "RECORD").write_text(record)
+    return directory
+
+
+RECORD = (
+    "demo_pkg/__init__.py,sha256=J5w8Q7v0KYqF,6\n"
+    "demo_pkg/__pycache__/__init__.pyc,,\n"
+    "Demo_Pkg-1.2.dist-info/METADATA,,\n"
+    "Demo_Pkg-1.2.dist-info/RECORD,,\n"
+    "Demo_Pkg-1.2.dist-info/INSTALLER,,\n"
+)
+
+
+def test_a_package_is_hashed_by_its_files_and_not_by_its_record(tmp_path: Path) -> None:
+    directory = site(tmp_path, RECORD)
+    [before], _ = collector.package_facts(collection(), [str(directory)])
+    assert (before["name"], before["version"], before["installer"]) == ("demo-pkg", "1.2", "uv")
+    assert before["basis"] == "RECORD"
+    assert before["altered"] == ["demo_pkg/__init__.py"]  # the RECORD's claim is invented
+    (directory / "demo_pkg" / "__init__.py").write_text("x = 2\n")
+    [after], _ = collector.package_facts(collection(), [str(directory)])
+    assert before["sha256"] != after["sha256"]
+
+
+def test_installer_notes_and_byte_code_do_not_count(tmp_path: Path) -> None:
+    directory = site(tmp_path, RECORD)
+    [before], _ = collector.package_facts(collection(), [str(directory)])
+    info = directory / "Demo_Pkg-1.2.dist-info"
+    (info / "INSTALLER").write_text("pip\n")
+    (info / "RECORD").write_text("".join(reversed(RECORD.splitlines(keepends=True))))
+    (directory / "demo_pkg" / "__pycache__").mkdir()
+    (directory / "demo_pkg" / "__pycache__" / "__init__.pyc").write_bytes(b"now")
+    [after], loose = collector.package_facts(collection(), [str(directory)])
+    assert before["sha256"] == after["sha256"]
+    assert loose["count"] == 0
+
+
+def test_a_file_that_the_record_lists_and_is_gone_is_named(tmp_path: Path) -> None:
+    directory = site(tmp_path, RECORD)
+    (directory / "demo_pkg" / "__init__.py").unlink()
+    [package], _ = collector.package_facts(collection(), [str(directory)])
+    assert package["absent"] == ["demo_pkg/__init__.py"]
+
+
+def test_a_package_without_record_is_known_by_its_modules(tmp_path: Path) -> None:
+    directory = site(tmp_path)
+    (directory / "Demo_Pkg-1.2.dist-info" / "top_level.txt").write_text("demo_pkg\n")
+    [package], loose = collector.package_facts(collection(), [str(directory)])
+    assert package["basis"] == "top_level.txt"
+    assert package["sha256"]
+    assert loose["count"] == 0
+
+
+def test_a_package_of_which_no_file_is_known_has_no_hash(tmp_path: Path) -> None:
+    directory = tmp_path / "site-packages"
+    directory.mkdir()
+    (directory / "ghost-1.0.egg-info").write_text("Name: ghost\nVersion: 1.0\n")
+    [package], _ = collector.package_facts(collection(), [str(directory)])
+    assert package["sha256"] is None
+
+
+def test_files_of_no_package_are_listed(tmp_path: Path) -> None:
+    directory = site(tmp_path, RECORD)
+    (directory / "loose.pth").write_text("import os\n")
+    _, loose = collector.package_facts(collection(), [str(directory)])
+    sha = hashlib.sha256(b"import os\n").hexdigest()
+    assert loose["files"] == {str(directory / "loose.pth"): sha}
+
+
+def test_jars_and_conf_inside_pyspark_are_not_loose_files(tmp_path: Path) -> None:
+    directory = site(tmp_path, RECORD)
+    for name in ("pyspark/conf/spark-defaults.conf", "pyspark/jars/more.jar", "pyspark/more.py"):
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text("x")
+    _, loose = collector.package_facts(collection(), [str(directory)])
+    assert list(loose["files"]) == [str(directory / "pyspark" / "more.py")]
+
+
+def test_the_first_directory_on_the_path_wins(tmp_path: Path) -> None:
+    first, second = site(tmp_path / "a", RECORD), site(tmp_path / "b", RECORD)
+    (second / "Demo_Pkg-1.2.dist-info" / "METADATA").write_text("Name: demo_pkg\nVersion: 7\n")
+    [package], _ = collector.package_facts(collection(), [str(first), str(second)])
+    assert package["version"] == "1.2"
+
+
+def test_spark_is_read_from_inside_its_jars(home: Path) -> None:
+    spark = collector.spark_facts(collection(), str(home), "SPARK_HOME")
+    assert spark["version"] == "3.5.7"
+    assert spark["version_of_jar_name"] == "3.5.9"
+    assert (spark["scala"], spark["hadoop"], spark["revision"]) == ("2.12.18", "3.3.4", "abc")
+
+
+def test_a_spark_home_without_jars_is_a_reason() -> None:
+    found, why = collector.find_spark_home({"SPARK_HOME": "/nowhere"})
+    assert found is None
+    assert "/nowhere" in why
+
+
+def test_extra_jars_come_from_the_class_path_and_each_file_counts_once(
+    home: Path, tmp_path: Path
+) -> None:
+    extra = tmp_path / "extra"
+    extra.mkdir()
+    (extra / "one.jar").write_bytes(b"1")
+    (extra / "two.jar").write_bytes(b"2")
+    found = collection(SPARK_DIST_CLASSPATH=f"{extra}/*:{home}/jars/scala-library-2.12.18.jar")
+    found.defaults = {"spark.executor.extraClassPath": f"{extra}/one.jar:/etc/hadoop"}
+    jars = collector.jar_facts(found, str(home))
+    assert jars is not None
+    assert [jar["name"] for jar in jars if jar["group"] == "extra"] == ["one.jar", "two.jar"]
+    assert len(jars) == 5
+
+
+def test_no_spark_no_jars_and_a_reason() -> None:
+    found = collection()
+    assert collector.jar_facts(found, None) is None
+    assert found.missing["jars"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("spark.a b", {"spark.a": "b"}),
+        ("spark.a=b", {"spark.a": "b"}),
+        ("spark.a : b c", {"spark.a": "b c"}),
+        ("  spark.a\tb = c  ", {"spark.a": "b = c"}),
+        ("spark.a", {"spark.a": ""}),
+        ("# spark.a b", {}),
+        ("", {}),
+    ],
+)
+def test_spark_defaults_is_parsed_as_spark_does(line: str, expected: dict[str, str]) -> None:
+    assert collector.parse_properties(line) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("spark.hadoop.fs.s3a.secret.key", "hunter2"),
+        ("spark.hadoop.fs.s3a.access.key", "hunter2"),
+        ("spark.authenticate.secret", "hunter2"),
+        ("spark.ssl.keyPassword", "hunter2"),
+        ("spark.hadoop.fs.s3a.session.token", "hunter2"),
+        ("spark.hadoop.fs.azure.account.key.x.dfs", "hunter2"),
+        ("spark.hadoop.fs.s3a.endpoint", "https://me:hunter2@host/"),
+        (
+            "spark.driver.extraJavaOptions",
+            "-Xmx1g -Djavax.net.ssl.trustStorePassword=hunter2 -Da=b",
+        ),
+    ],
+)
+def test_a_secret_never_ends_in_facts(home: Path, key: str, value: str) -> None:
+    (home / "conf" / "spark-defaults.conf").write_text(f"{key} {value}\n")
+    (home / "conf" / "spark-env.sh").write_text("export AWS_SECRET_ACCESS_KEY=hunter2\n")
+    (home / "conf" / "core-site.xml").write_text("<configuration>hunter2</configuration>")
+    conf = collector.conf_facts(collection(SPARK_HOME=str(home)), str(home))
+    assert key in conf["defaults"]
+    assert "hunter2" not in json.dumps(conf)
+    assert collector.WITHHELD in conf["defaults"][key]
+
+
+def test_a_usual_value_is_kept_as_it_is() -> None:
+    for key, value in (("spark.sql.shuffle.partitions", "8"), ("spark.master", "k8s://https://h")):
+        assert collector.without_secrets(key, value) == value
+
+
+def test_configuration_outranks_the_environment() -> None:
+    found = collection(PYSPARK_PYTHON="/env/python")
+    assert collector.choose_pythons(found)["worker"] == ("/env/python", "PYSPARK_PYTHON")
+    assert collector.choose_pythons(found)["driver"] == ("/env/python", "PYSPARK_PYTHON")
+    found.defaults = {"spark.pyspark.python": "/conf/python"}
+    assert collector.choose_pythons(found)["worker"] == ("/conf/python", "spark.pyspark.python")
+    assert collector.choose_pythons(collection())["worker"][0] == "python3"
+
+
+def test_jupyter_as_driver_python_leads_to_its_interpreter(tmp_path: Path) -> None:
+    script = tmp_path / "jupyter"
+    script.write_text(f"#!{sys.executable}\n")
+    script.chmod(0o755)
+    path, _ = collector.interpreter_of("jupyter", {"PATH": str(tmp_path)})
+    assert path == sys.executable
+
+
+def test_an_interpreter_that_is_not_there_is_a_reason() -> None:
+    found = collection(PYSPARK_PYTHON="/no/python")
+    roles, interpreters = collector.python_facts(found)
+    assert roles["worker"]["interpreter"] is None
+    assert interpreters == []
+    assert "/no/python" in found.missing["python.worker"]
+
+
+def test_an_interpreter_that_does_not_run_is_a_reason(tmp_path: Path) -> None:
+    script = tmp_path / "python3"
+    script.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
+    script.chmod(0o755)
+    seen, why = collector.probe(str(script))
+    assert seen is None
+    assert "exit code 3" in why
+    assert "broken" in why
+
+
+@pytest.mark.parametrize(
+    ("env", "reason"),
+    [
+        ({"JAVA_HOME": "/no/java"}, "JAVA_HOME is /no/java"),
+        ({"PATH": "/nowhere"}, "no java is on PATH"),
+    ],
+)
+def test_no_java_is_a_reason(env: dict[str, str], reason: str) -> None:
+    found = collection(**env)
+    assert collector.java_facts(found) is None
+    assert reason in found.missing["java"]
+
+
+def test_java_is_read_from_its_own_settings(tmp_path: Path) -> None:
+    java = tmp_path / "bin" / "java"
+    java.parent.mkdir()
+    java.write_text(
+        "#!/bin/sh\ncat >&2 <<'END'\nPicked up JAVA_TOOL_OPTIONS: -Xmx1g\nProperty settings:\n"
+        "    java.class.version = 52.0\n    java.home = /x/jre\n"
+        "    java.runtime.version = 1.8.0_504-b01\n    java.vendor = Debian\n"
+        "    java.version = 1.8.0_504\n    java.vm.name = OpenJDK 64-Bit Server VM\nEND\n"
+    )
+    java.chmod(0o755)
+    found = collector.java_facts(collection(JAVA_HOME=str(tmp_path)))
+    assert found is not None
+    assert (found["vendor"], found["version"], found["class_level"]) == (
+        "Debian",
+        "1.8.0_504",
+        "52.0",
+    )
+    assert found["runtime"] == "1.8.0_504-b01"
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "GMT", ":UTC"])
+def test_the_names_of_utc_are_one_zone(zone: str) -> None:
+    assert collector.timezone_facts({"TZ": zone})["name"] == "UTC"
+
+
+def test_only_listed_variables_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_DATABASE_PASSWORD", "hunter2")
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    document = collector.collect()
+    assert set(document["environment"]) == set(collector.ENVIRONMENT)
+    assert "hunter2" not in json.dumps(document)
+
+
+def test_as_a_bare_script_in_an_empty_environment_it_gives_reasons_and_is_typed() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-"],
+        input=Path(collector.__file__).read_text(),
+        env={"PATH": "/nowhere"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    document = facts.parse(ended.stdout)
+    assert document.spark is None
+    assert document.java is None
+    assert {"java", "spark", "jars", "python.worker"} <= set(document.missing)
+
+
+def test_two_looks_at_one_machine_give_one_document() -> None:
+    argv = [sys.executable, "-I", "-S", str(collector.__file__)]
+    env = {"PATH": os.environ["PATH"], "PYSPARK_PYTHON": sys.executable}
+    one, other = (subprocess.run(argv, env=env, capture_output=True, check=True) for _ in "ab")
+    assert one.stdout == other.stdout
+
+
+def test_it_stands_alone() -> None:
+    source = Path(collector.__file__).read_text()
+    assert "sparkyard" not in [
+        line.split()[1] for line in source.splitlines() if line.startswith(("import ", "from "))
+    ]

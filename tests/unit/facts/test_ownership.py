@@ -1,0 +1,206 @@
+"""Does each file get the owner that it has, and is a file without one told?"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from sparkyard.errors import InspectionError
+from sparkyard.facts import ownership, ownership_collector
+
+SITE = "/opt/venv/lib/python3.11/site-packages"
+
+
+def write(root: Path, path: str, text: str = "x") -> None:
+    file = root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+
+
+def link(root: Path, path: str, target: str) -> None:
+    file = root / path.lstrip("/")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.symlink_to(target)
+
+
+def package(root: Path, name: str, *files: str) -> None:
+    """Install a Debian package: its database entry, and those of its files that are to be there."""
+    write(root, f"/var/lib/dpkg/info/{name}.list", "\n".join(["/.", *files]) + "\n")
+    status = root / "var/lib/dpkg/status"
+    status.parent.mkdir(parents=True, exist_ok=True)
+    with status.open("a") as database:
+        database.write(
+            f"Package: {name.partition(':')[0]}\nStatus: install ok installed\n"
+            f"Architecture: amd64\nMaintainer: Some Team <team@example.org>\nVersion: 1.0\n\n"
+        )
+
+
+def owners(root: Path, *, ours: bool = False) -> dict[str, list[str]]:
+    found, _ = ownership_collector.account(str(root), ours)
+    return found.owners
+
+
+def distribution(root: Path, directory: str, name: str, *files: str) -> None:
+    info = f"{directory}/{name}-1.0.dist-info"
+    write(root, f"{info}/METADATA", f"Name: {name}\nVersion: 1.0\nLicense-Expression: MIT\n\n")
+    rows = [*files, f"{name}-1.0.dist-info/METADATA", f"{name}-1.0.dist-info/RECORD"]
+    write(root, f"{info}/RECORD", "".join(f"{row},,\n" for row in rows))
+
+
+def test_a_file_that_dpkg_lists_under_the_old_lib_is_found_below_usr(tmp_path: Path) -> None:
+    link(tmp_path, "/lib", "usr/lib")
+    write(tmp_path, "/usr/lib/libc.so.6")
+    package(tmp_path, "libc6:amd64", "/lib/libc.so.6", "/lib")
+    assert owners(tmp_path)["/usr/lib/libc.so.6"] == ["deb:libc6"]
+    assert owners(tmp_path)["/lib"] == ["deb:libc6"]
+
+
+def test_a_diverted_file_belongs_to_who_shipped_it(tmp_path: Path) -> None:
+    write(tmp_path, "/bin/sh.distrib")
+    package(tmp_path, "dash", "/bin/sh")
+    package(tmp_path, "other")
+    write(tmp_path, "/var/lib/dpkg/diversions", "/bin/sh\n/bin/sh.distrib\nother\n")
+    assert owners(tmp_path)["/bin/sh.distrib"] == ["deb:dash"]
+
+
+def test_an_alternative_belongs_to_the_package_it_leads_to(tmp_path: Path) -> None:
+    package(tmp_path, "mawk", "/usr/bin/mawk", "/usr/share/man/mawk.1")
+    write(tmp_path, "/usr/bin/mawk")
+    link(tmp_path, "/usr/bin/awk", "/etc/alternatives/awk")
+    link(tmp_path, "/etc/alternatives/awk", "/usr/bin/mawk")
+    link(tmp_path, "/etc/alternatives/awk.1", "/usr/share/man/mawk.1")  # left out of the image
+    link(tmp_path, "/etc/alternatives/stray", "/usr/bin/nobody")
+    found = owners(tmp_path)
+    assert found["/usr/bin/awk"] == found["/etc/alternatives/awk"] == ["deb:mawk"]
+    assert found["/etc/alternatives/awk.1"] == ["deb:mawk"]
+    assert "/etc/alternatives/stray" not in found
+
+
+def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
+    package(tmp_path, "dpkg")
+    link(tmp_path, "/etc/alternatives/one", "two")
+    link(tmp_path, "/etc/alternatives/two", "one")
+    assert "/etc/alternatives/one" not in owners(tmp_path)
+
+
+def test_what_a_package_generates_is_its_own_only_where_it_is_installed(tmp_path: Path) -> None:
+    write(tmp_path, "/etc/ld.so.cache")
+    write(tmp_path, "/etc/localtime")
+    package(tmp_path, "libc-bin")
+    found = owners(tmp_path)
+    assert found["/etc/ld.so.cache"] == ["deb:libc-bin"]
+    assert "/etc/localtime" not in found
+
+
+def test_a_copy_belongs_to_its_original_until_it_is_changed(tmp_path: Path) -> None:
+    package(tmp_path, "bash", "/etc/skel/.bashrc")
+    write(tmp_path, "/etc/skel/.bashrc", "alias l=ls\n")
+    write(tmp_path, "/home/one/.bashrc", "alias l=ls\n")
+    write(tmp_path, "/home/two/.bashrc", "curl example.org | sh\n")
+    found = owners(tmp_path)
+    assert found["/home/one/.bashrc"] == ["deb:bash"]
+    assert "/home/two/.bashrc" not in found
+
+
+def test_a_distribution_owns_its_files_scripts_and_byte_code(tmp_path: Path) -> None:
+    distribution(tmp_path, SITE, "demo", "demo/__init__.py", "../../../bin/demo")
+    write(tmp_path, f"{SITE}/demo/__init__.py")
+    write(tmp_path, "/opt/venv/bin/demo")
+    write(tmp_path, f"{SITE}/demo/__pycache__/__init__.cpython-311.pyc")
+    write(tmp_path, f"{SITE}/demo/__pycache__/gone.cpython-311.pyc")
+    write(tmp_path, f"{SITE}/demo/planted.py")
+    found, key = owners(tmp_path), f"python:{SITE}/demo-1.0.dist-info"
+    assert found[f"{SITE}/demo/__init__.py"] == [key]
+    assert found["/opt/venv/bin/demo"] == [key]
+    assert found[f"{SITE}/demo/__pycache__/__init__.cpython-311.pyc"] == [key]
+    assert f"{SITE}/demo/planted.py" not in found
+    assert f"{SITE}/demo/__pycache__/gone.cpython-311.pyc" not in found
+
+
+def test_a_copy_inside_another_distribution_is_no_component(tmp_path: Path) -> None:
+    inner = "tools/_vendor/inner-1.0.dist-info/"
+    files = [f"{inner}METADATA", f"{inner}RECORD", "tools/_vendor/inner.py"]
+    distribution(tmp_path, SITE, "tools", *files)
+    distribution(tmp_path, f"{SITE}/tools/_vendor", "inner", "inner.py")
+    write(tmp_path, f"{SITE}/tools/_vendor/inner.py")
+    found, parts = ownership_collector.account(str(tmp_path))
+    assert [each["name"] for each in parts["python"]] == ["tools"]
+    assert found.owners[f"{SITE}/tools/_vendor/inner.py"] == [f"python:{SITE}/tools-1.0.dist-info"]
+
+
+def test_a_jar_is_a_component_and_part_of_what_brought_it(tmp_path: Path) -> None:
+    distribution(tmp_path, SITE, "pyspark", "pyspark/jars/own-1.0.jar")
+    path = tmp_path / SITE.lstrip("/") / "pyspark/jars/own-1.0.jar"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as jar:
+        place = "META-INF/maven/org.example/own/pom"
+        jar.writestr(f"{place}.properties", "groupId=org.example\nartifactId=own\nversion=1.0\n")
+        jar.writestr(f"{place}.xml", "<license><name>Apache 2</name></license>")
+        other = "META-INF/maven/com.other/shaded/pom.properties"
+        jar.writestr(other, "groupId=com.other\nartifactId=shaded\nversion=7\n")
+    write(tmp_path, "/opt/broken.jar", "no zip at all")
+    found, parts = ownership_collector.account(str(tmp_path))
+    own, broken = sorted(parts["jars"], key=lambda each: str(each["path"]), reverse=True)
+    brought_by = f"python:{SITE}/pyspark-1.0.dist-info"
+    assert found.owners[own["path"]] == [brought_by, own["id"]]
+    assert (own["parent"], own["poms"]) == (brought_by, [["org.example", "own", "1.0"]])
+    assert own["licences"] == ["Apache 2"]
+    assert (broken["parent"], broken["poms"]) == (None, [])
+    assert len(broken["sha256"]) == 64
+
+
+def test_an_r_package_is_a_component_in_its_debian_package(tmp_path: Path) -> None:
+    library = "/usr/lib/R/site-library"
+    package(tmp_path, "r-cran-cli", f"{library}/cli/DESCRIPTION")
+    for name in ("cli", "mine"):
+        text = f"Package: {name}\nVersion: 3.6\nLicense: MIT + file\n LICENSE\nBuilt: R 4.5.0\n"
+        write(tmp_path, f"{library}/{name}/DESCRIPTION", text)
+    write(tmp_path, f"{library}/mine/R/mine.rdb")
+    write(tmp_path, "/srv/source/DESCRIPTION", "Package: source\nVersion: 1\n")
+    found, parts = ownership_collector.account(str(tmp_path))
+    assert [(each["name"], each["parent"]) for each in parts["r"]] == [
+        ("cli", "deb:r-cran-cli"),
+        ("mine", None),
+    ]
+    assert parts["r"][0]["licences"] == ["MIT + file LICENSE"]
+    assert found.owners[f"{library}/mine/R/mine.rdb"] == [f"r:{library}/mine"]
+    assert "/srv/source/DESCRIPTION" not in found.owners
+
+
+def test_sparkyards_own_files_count_only_in_its_own_images(tmp_path: Path) -> None:
+    write(tmp_path, "/usr/local/bin/entrypoint")
+    write(tmp_path, "/usr/local/bin/stranger")
+    assert owners(tmp_path) == {}
+    assert owners(tmp_path, ours=True) == {"/usr/local/bin/entrypoint": ["sparkyard:"]}
+
+
+def test_files_of_the_engine_and_of_mounts_are_no_content(tmp_path: Path) -> None:
+    for path in ("/.dockerenv", "/etc/hosts", "/proc/version", "/mnt/data/big", "/srv/own"):
+        write(tmp_path, path)
+    write(tmp_path, "/proc/self/mountinfo", "1 2 0:3 / /mnt/data rw - ext4 /dev/x rw\n")
+    link(tmp_path, "/etc/mtab", "/proc/mounts")
+    assert sorted(ownership_collector.Tree(str(tmp_path)).sizes) == ["/srv/own"]
+
+
+def test_counts_are_of_files_and_bytes_and_names_can_be_printed(tmp_path: Path) -> None:
+    package(tmp_path, "dpkg", "/usr/bin/dpkg")
+    write(tmp_path, "/usr/bin/dpkg", "12345")
+    link(tmp_path, "/srv/link", "/usr/bin/dpkg")
+    (tmp_path / "srv" / os.fsdecode(b"bad\xff\x1b[31m")).write_text("123")
+    document = ownership_collector.collect(str(tmp_path))
+    found = ownership.parse(json.dumps(document))
+    assert found.total.files - found.covered.files == 2
+    assert found.total.bytes - found.covered.bytes == 3
+    assert found.unaccounted == ("/srv/bad\\udcff\\x1b[31m", "/srv/link")
+    assert found.count("deb:dpkg").files == 3  # its database, too
+    assert found.count("deb:nobody") == ownership.Count(0, 0)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1}', "null"])
+def test_what_is_no_document_of_ownership_is_refused(text: str) -> None:
+    with pytest.raises(InspectionError):
+        ownership.parse(text)

@@ -1,0 +1,80 @@
+"""Is a stack's file read, and each mistake in it named?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sparkyard.errors import MalformedFileError, UnknownNameError
+from sparkyard.family import stack
+
+TEXT = """
+summary = "x"
+debian = "trixie"
+[python]
+minor = "3.11"
+package = "python3.11"
+suite = "bookworm"
+[java]
+major = 8
+package = "openjdk-8-jre-headless"
+suite = "sid"
+home = "/usr/lib/jvm/java"
+"""
+
+
+def load(tmp_path: Path, text: str) -> stack.Stack:
+    (tmp_path / "spark-9.toml").write_text(text)
+    return stack.load("spark-9", tmp_path)
+
+
+def test_reads_a_stack(tmp_path: Path) -> None:
+    made = load(tmp_path, TEXT)
+    assert (made.name, made.debian, made.python, made.java_major) == (
+        "spark-9", "trixie", "3.11", 8,
+    )  # fmt: skip
+    assert made.dependencies.name == "spark-9"
+    assert made.arguments == {
+        "SUITES": "trixie,bookworm,sid",
+        "PYTHON": "3.11",
+        "PYTHON_PACKAGE": "python3.11/bookworm",
+        "JAVA_PACKAGE": "openjdk-8-jre-headless/sid",
+        "JAVA_HOME": "/usr/lib/jvm/java",
+        "JARS_DIRECTORY": "/opt/venv/lib/python3.11/site-packages/pyspark/jars",
+    }
+
+
+def test_a_suite_stands_once_and_the_images_own_first(tmp_path: Path) -> None:
+    text = TEXT.replace("bookworm", "trixie").replace("sid", "trixie")
+    assert load(tmp_path, text).arguments["SUITES"] == "trixie"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for line in TEXT.splitlines() if line],
+)
+def test_names_what_is_missing(tmp_path: Path, line: str) -> None:
+    with pytest.raises(MalformedFileError) as refusal:
+        load(tmp_path, TEXT.replace(f"{line}\n", "", 1))
+    assert "spark-9.toml" in refusal.value.what
+
+
+def test_a_number_that_is_a_text(tmp_path: Path) -> None:
+    with pytest.raises(MalformedFileError, match="major"):
+        load(tmp_path, TEXT.replace("= 8", '= "8"'))
+
+
+@pytest.mark.parametrize(("name", "said"), [("spark-8", "spark-9"), ("zzz", "Known are: spark-9.")])
+def test_an_unknown_stack(tmp_path: Path, name: str, said: str) -> None:
+    load(tmp_path, TEXT)
+    with pytest.raises(UnknownNameError) as refusal:
+        stack.load(name, tmp_path)
+    assert name in refusal.value.what
+    assert said in refusal.value.remedy
+
+
+def test_all_stacks_of_the_checkout_can_be_read() -> None:
+    assert stack.known()
+    for name in stack.known():
+        assert stack.load(name).dependencies.is_dir()

@@ -1,0 +1,161 @@
+"""Is a lock of Debian packages read as it was written, and refused when it is stale or edited?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sparkyard.builds.apt_resolver import parse
+from sparkyard.errors import MirrorError, StaleLockError
+from sparkyard.family.stack import Package
+from sparkyard.locks import apt_lock
+from sparkyard.locks.apt_lock import AptLock
+from tests.unit.small_family import DATES, STACK, deb, make
+
+LATER = datetime(2026, 5, 1, 12, 30, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return make(tmp_path, monkeypatch) / "apt"
+
+
+def file(name: str = "base") -> Path:
+    return apt_lock.lock_file(STACK, name)
+
+
+def test_what_is_written_is_read_again_and_names_the_command() -> None:
+    lock = apt_lock.locked(STACK, "base")
+    assert [found.name for found in lock.debs] == ["libc6", "tini"]
+    assert (lock.date, lock.architecture) == (DATES["base"], apt_lock.architecture())
+    assert apt_lock.parse(apt_lock.render(lock), file()) == lock
+    assert "`nox -s dependencies`" in file().read_text().splitlines()[0]
+
+
+def test_the_date_is_what_snapshots_are_called_by() -> None:
+    lock = AptLock("", "amd64", LATER, ())
+    assert (lock.snapshot, lock.epoch) == ("20260501T123000Z", 1777638600)
+
+
+def test_the_order_of_packages_makes_no_other_lock() -> None:
+    lock = apt_lock.locked(STACK, "base")
+    assert apt_lock.render(replace(lock, debs=lock.debs[::-1])) == apt_lock.render(lock)
+
+
+def test_the_same_packages_keep_their_date_and_others_do_not() -> None:
+    before = file().read_text()
+    assert not apt_lock.write(STACK, "base", [deb("tini"), deb("libc6")], LATER)
+    assert file().read_text() == before
+    assert apt_lock.write(STACK, "base", [deb("tini", "1.1-1"), deb("libc6")], LATER)
+    assert apt_lock.locked(STACK, "base").date == LATER
+
+
+def test_all_current() -> None:
+    apt_lock.check_current(STACK)
+
+
+def to_list(directory: Path) -> None:
+    (directory / "base.txt").write_text("tini\nprocps\n")
+
+
+def to_another_list(directory: Path) -> None:
+    (directory / "r.txt").write_text("r-base-core\n")
+
+
+def to_lock(_: Path) -> None:
+    file().write_text(file().read_text().replace("1.0-1 ", "1.0-2 "))
+
+
+def to_lock_and_its_digest(_: Path) -> None:
+    body = "not a package\n"
+    text = apt_lock.render(replace(apt_lock.locked(STACK, "base"), debs=()))
+    empty = apt_lock._sha256("")
+    file().write_text(text.replace(empty, apt_lock._sha256(body)) + body)
+
+
+def left_over(directory: Path) -> None:
+    (directory / "gone.amd64.lock").write_text("")
+
+
+def away(_: Path) -> None:
+    file("debian").unlink()
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (to_list, r"base\.\w+\.lock is older than what it locks"),
+        (to_another_list, r"r\.\w+\.lock is missing"),
+        (to_lock, "edited"),
+        (to_lock_and_its_digest, "not a locked package"),
+        (left_over, "a list that is gone"),
+        (away, "are not locked for"),
+    ],
+)
+def test_a_stale_lock_is_refused(
+    directory: Path, change: Callable[[Path], None], said: str
+) -> None:
+    change(directory)
+    with pytest.raises(StaleLockError, match=said) as refusal:
+        apt_lock.check_current(STACK)
+    assert "nox -s dependencies" in refusal.value.remedy
+
+
+def test_a_comment_makes_nothing_stale(directory: Path) -> None:
+    (directory / "base.txt").write_text("# why\ntini # because\n\n")
+    apt_lock.check_current(STACK)
+
+
+def test_another_suite_or_python_makes_stale() -> None:
+    other = replace(STACK, python_package=Package("python3.12", "sid"))
+    with pytest.raises(StaleLockError, match="older"):
+        apt_lock.check_current(other)
+
+
+def test_another_architecture_has_no_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = apt_lock.architecture()
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    with pytest.raises(StaleLockError, match=f"not locked for riscv64; .* for {here}"):
+        apt_lock.check_current(STACK)
+
+
+SAID = """ca-certificates | 20250419 | http://deb.debian.org/debian trixie/main amd64 Packages
+   openjdk | 8u504-1 | http://deb.debian.org/debian sid/main amd64 Packages
+   openjdk | 8u500-1 | http://deb.debian.org/debian bookworm/main amd64 Packages
+      libx | 1:2~rc-1+deb13u1 | https://x/y trixie-security/main amd64 Packages
+Package: openjdk
+Architecture: amd64
+Version: 8u504-1
+Depends: libx
+Filename: pool/main/o/openjdk/openjdk_8u504-1_amd64.deb
+Size: 12
+SHA256: {a}
+Description: Java
+ many lines
+ .
+
+Package: libx
+Version: 1:2~rc-1+deb13u1
+Architecture: all
+Filename: pool/updates/main/libx/libx_2~rc-1+deb13u1_all.deb
+Size: 34
+SHA256: {b}
+
+""".replace("{a}", "a" * 64).replace("{b}", "b" * 64)
+
+
+def test_what_apt_would_install_is_read_with_its_suites() -> None:
+    libx, java = parse(SAID, "base")
+    assert (java.name, java.suite, java.size, java.sha256) == ("openjdk", "sid", 12, "a" * 64)
+    assert (libx.version, libx.suite) == ("1:2~rc-1+deb13u1", "trixie-security")
+    apt_lock.write(STACK, "base", [libx, java], LATER)
+    assert apt_lock.locked(STACK, "base").debs == (libx, java)
+
+
+def test_an_entry_without_a_digest_is_refused() -> None:
+    with pytest.raises(MirrorError, match=r"SHA256.*openjdk 8u504-1"):
+        parse(SAID.replace(f"SHA256: {'a' * 64}\n", ""), "base")

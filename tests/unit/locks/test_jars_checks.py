@@ -1,0 +1,131 @@
+"""Each check on jars refuses what it is for, names both sides, and lets the rest pass."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sparkyard.errors import JarConflictError
+from sparkyard.locks.jar_checks import Jar, check, check_directory, name_of, read_jar
+
+
+def jar(file: str, where: str = "group a", level: int = 52) -> Jar:
+    return replace(name_of(file, where=where), class_level=level, class_name="a/B.class")
+
+
+def class_file(level: int) -> bytes:
+    return b"\xca\xfe\xba\xbe\x00\x00" + level.to_bytes(2, "big") + b"rest"
+
+
+SPARK = (
+    jar("hadoop-client-api-3.3.4.jar", "Spark's jars"),
+    jar("guava-14.0.1.jar", "Spark's jars"),
+)
+
+
+@pytest.mark.parametrize(
+    ("file", "artifact", "version", "classifier"),
+    [
+        ("guava-14.0.1.jar", "guava", "14.0.1", ""),
+        ("spark-core_2.12-3.5.9.jar", "spark-core_2.12", "3.5.9", ""),
+        ("hive-shims-0.23-2.3.9.jar", "hive-shims-0.23", "2.3.9", ""),
+        ("hive-exec-2.3.9-core.jar", "hive-exec", "2.3.9", "core"),
+        ("zstd-jni-1.5.5-4.jar", "zstd-jni", "1.5.5-4", ""),
+        ("json4s-core_2.12-3.7.0-M11.jar", "json4s-core_2.12", "3.7.0-M11", ""),
+        ("javax.jdo-3.2.0-m3.jar", "javax.jdo", "3.2.0-m3", ""),
+        ("javassist-3.30.2-GA.jar", "javassist", "3.30.2-GA", ""),
+        ("netty-x-4.1.96.Final-linux-x86_64.jar", "netty-x", "4.1.96.Final", "linux-x86_64"),
+        ("log4j-1.2-api-2.20.0.jar", "log4j-1.2-api", "2.20.0", ""),
+        ("okio-3.jar", "okio", "3", ""),
+        ("nameless.jar", "nameless", "", ""),
+    ],
+)
+def test_file_names(file: str, artifact: str, version: str, classifier: str) -> None:
+    found = name_of(file, where="here")
+    assert (found.artifact, found.version, found.classifier) == (artifact, version, classifier)
+
+
+def test_what_fits_passes() -> None:
+    check([jar("hadoop-aws-3.3.4.jar"), jar("x-1.0.jar"), jar("x-1.0-tests.jar")], SPARK, 52)
+
+
+def test_another_hadoop_is_refused_with_the_one_to_ask_for() -> None:
+    with pytest.raises(JarConflictError) as raised:
+        check([jar("hadoop-aws-3.3.6.jar")], SPARK, 52)
+    for said in ("hadoop-aws-3.3.6.jar (group a)", "hadoop-client-api-3.3.4.jar", "aws:3.3.4"):
+        assert said in raised.value.what
+    assert "nox -s dependencies" in raised.value.remedy
+
+
+def test_a_hadoop_module_without_hadoop_is_refused() -> None:
+    with pytest.raises(JarConflictError, match="no hadoop-client-api"):
+        check([jar("hadoop-aws-3.3.4.jar")], [], 52)
+
+
+def test_a_second_version_of_spark_s_jar_is_refused() -> None:
+    with pytest.raises(JarConflictError) as raised:
+        check([jar("guava-32.0.jar")], SPARK, 52)
+    assert "guava-32.0.jar (group a)" in raised.value.what
+    assert "guava-14.0.1.jar (Spark's jars)" in raised.value.what
+
+
+def test_two_versions_in_two_groups_are_refused() -> None:
+    both = r"x-1\.0\.jar \(group a\) and x-1\.1\.jar \(group b\)"
+    with pytest.raises(JarConflictError, match=both):
+        check([jar("x-1.0.jar"), jar("x-1.1.jar", "group b")], SPARK, 52)
+
+
+def test_one_name_from_two_maven_groups_is_refused() -> None:
+    one, other = replace(jar("x-1.0.jar"), group="a.b"), replace(jar("x-1.0.jar"), group="c.d")
+    with pytest.raises(JarConflictError, match=r"two Maven groups: a\.b"):
+        check([one, other], SPARK, 52)
+
+
+def test_a_too_new_class_is_refused() -> None:
+    with pytest.raises(JarConflictError, match=r"x-1\.0\.jar .*needs Java 11.*has Java 8: a/B"):
+        check([jar("x-1.0.jar", level=55)], SPARK, 52)
+
+
+def test_all_conflicts_are_told_at_once() -> None:
+    with pytest.raises(JarConflictError) as raised:
+        check(
+            [jar("guava-1.0.jar"), jar("hadoop-aws-1.0.jar"), jar("x-1.0.jar", level=61)], SPARK, 52
+        )
+    assert len(raised.value.what.splitlines()) == 3
+
+
+def test_the_class_level_is_read_past_what_an_old_jre_ignores(tmp_path: Path) -> None:
+    path = tmp_path / "org" / "a" / "x" / "1.0" / "x-1.0-shaded.jar"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/B.class", class_file(52))
+        archive.writestr("a/Old.class", class_file(49))
+        archive.writestr("a/NotOne.class", b"text")
+        archive.writestr("META-INF/versions/11/a/B.class", class_file(55))
+        archive.writestr("module-info.class", class_file(53))
+        archive.writestr("a/package-info.class", class_file(53))
+    found = read_jar(path, where="w", layout=tmp_path)
+    assert found == Jar("x", "1.0", "shaded", path.name, "w", 52, "a/B.class", "org.a")
+
+
+def test_a_file_that_is_no_jar_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x-1.0.jar").write_text("<html>")
+    with pytest.raises(JarConflictError, match=r"x-1\.0\.jar"):
+        read_jar(tmp_path / "x-1.0.jar", where="w")
+
+
+def test_the_directory_of_an_image_is_checked(tmp_path: Path) -> None:
+    for name, level in (("hadoop-client-api-3.3.4.jar", 52), ("hadoop-aws-3.3.4.jar", 52)):
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            archive.writestr("a/B.class", class_file(level))
+    check_directory(tmp_path.glob("*.jar"), 52)
+    with pytest.raises(JarConflictError, match="needs Java 8, the stack has Java 7"):
+        check_directory(tmp_path.glob("*.jar"), 51)
+
+
+def test_no_jars_at_all_is_no_proof() -> None:
+    with pytest.raises(JarConflictError, match="No jars"):
+        check_directory([], 52)

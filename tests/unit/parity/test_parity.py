@@ -1,0 +1,457 @@
+"""Does each rule of the gate refuse what it is there for, and allow what it should?"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sparkyard.commands import parity as command
+from sparkyard.errors import ParityError
+from sparkyard.facts import collector, facts, layers
+from sparkyard.facts.facts import Facts
+from sparkyard.facts.identity import ImageIdentity
+from sparkyard.facts.layers import Layer, LayerComparison
+from sparkyard.parity import parity, rules
+from sparkyard.parity.parity import Report, Row, Verdict
+from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, Policy
+
+SHA = {"a": "a" * 64, "b": "b" * 64}
+
+
+def package(name: str, version: str = "1.0", sha256: str | None = SHA["a"]) -> facts.PythonPackage:
+    basis = "RECORD" if sha256 else None
+    return facts.PythonPackage(name, version, "uv", sha256, basis, 3, "/opt/venv/site", (), ())
+
+
+def jar(name: str, sha256: str | None = SHA["a"], group: str = "spark") -> facts.Jar:
+    return facts.Jar(name, f"/opt/{group}/{name}", group, sha256, 10)
+
+
+PYTHON = facts.Interpreter(
+    executable="/opt/venv/bin/python",
+    resolved="/usr/bin/python3.11",
+    sha256=SHA["a"],
+    names=("/opt/venv/bin/python", "/opt/venv/bin/python3", "python3"),
+    version="3.11.2",
+    full="3.11.2 (main)",
+    build="main Oct 7",
+    implementation="CPython",
+    compiler="GCC 12.2.0",
+    abi="cpython-311",
+    prefix="/opt/venv",
+    base_prefix="/usr",
+    directories=("/opt/venv/site",),
+    locale="C.UTF-8",
+    encoding="UTF-8",
+    packages=(package("pandas", "2.3.3"), package("pyspark", "3.5.9")),
+    unclaimed=facts.Unclaimed(0, "", {}),
+)
+ROLE = facts.PythonRole("/opt/venv/bin/python", "PYSPARK_PYTHON", "/opt/venv/bin/python")
+GOOD = Facts(
+    schema=1,
+    machine=facts.Machine("x86_64", "Linux", "Debian 13", "glibc 2.41"),
+    user=facts.User(1000, 100, "jovyan"),
+    python=facts.Pythons(ROLE, ROLE),
+    interpreters=(PYTHON,),
+    java=facts.Java(
+        "Debian", "1.8.0_504", "1.8.0_504-b01", "OpenJDK", "52.0", "/usr/lib/jvm/8/jre",
+        "/usr/lib/jvm/8/jre", "/usr/lib/jvm/8/bin/java", "JAVA_HOME", SHA["a"],
+    ),
+    spark=facts.Spark(
+        "/opt/spark", "/opt/spark", "SPARK_HOME", "3.5.9", "3.5.9", "abc", None, "2.12.18",
+        "3.3.4", "3.5.9", "/opt/spark", SHA["a"],
+    ),
+    jars=(jar("spark-core.jar"), jar("netty.jar"), jar("gcs.jar", group="extra")),
+    conf=facts.Conf(
+        "/opt/spark/conf",
+        "/opt/spark/conf/spark-defaults.conf",
+        {"spark.sql.shuffle.partitions": "8", "spark.driver.memory": "1g"},
+        {},
+        {"core-site.xml": facts.ConfFile("/opt/spark/conf/core-site.xml", SHA["a"])},
+    ),
+    environment={
+        "PYSPARK_PYTHON": "/opt/venv/bin/python",
+        "PYSPARK_DRIVER_PYTHON": None,
+        "JAVA_HOME": "/usr/lib/jvm/8",
+        "SPARK_HOME": "/opt/spark",
+        "PYTHONHASHSEED": "0",
+        "PYTHONPATH": None,
+        "SPARK_DIST_CLASSPATH": None,
+        "TZ": "UTC",
+    },
+    timezone=facts.TimeZone("UTC", "TZ", (0,)),
+    locale=facts.Locale("C.UTF-8", "UTF-8"),
+    dpkg={"libc6": "2.41"},
+    r=None,
+    missing={"r": "no R"},
+)  # fmt: skip
+
+
+def python(**changes: Any) -> Facts:
+    changed = replace(PYTHON, **changes)
+    role = replace(ROLE, requested=changed.executable, interpreter=changed.executable)
+    return replace(GOOD, interpreters=(changed,), python=facts.Pythons(role, role))
+
+
+def packages(*found: facts.PythonPackage) -> Facts:
+    return python(packages=found)
+
+
+def java(**changes: Any) -> Facts:
+    assert GOOD.java is not None
+    return replace(GOOD, java=replace(GOOD.java, **changes))
+
+
+def spark(**changes: Any) -> Facts:
+    assert GOOD.spark is not None
+    return replace(GOOD, spark=replace(GOOD.spark, **changes))
+
+
+def conf(**changes: Any) -> Facts:
+    return replace(GOOD, conf=replace(GOOD.conf, **changes))
+
+
+def defaults(**changes: str | None) -> Facts:
+    """Change keys of spark-defaults.conf; __ stands for a dot, None takes a key away."""
+    found = dict(GOOD.conf.defaults or {})
+    for name, value in changes.items():
+        key = name.replace("__", ".")
+        if value is None:
+            found.pop(key, None)
+        else:
+            found[key] = value
+    return conf(defaults=found)
+
+
+def env(**changes: str | None) -> Facts:
+    return replace(GOOD, environment={**GOOD.environment, **changes})
+
+
+def missing(part: str, name: str) -> Facts:
+    changes: dict[str, Any] = {part: None, "missing": {name: "it is not there"}}
+    return replace(GOOD, **changes)
+
+
+def rows(report: Report) -> dict[str, Row]:
+    return {row.name: row for row in report.rows}
+
+
+def refused(executors: Facts, driver: Facts = GOOD) -> dict[str, Row]:
+    return {row.name: row for row in parity.compare(driver, executors).failures}
+
+
+def test_equal_facts_agree_in_every_row() -> None:
+    report = parity.compare(GOOD, GOOD)
+    assert report.holds
+    assert {row.verdict for row in report.rows} == {Verdict.AGREES}
+    assert report.summary == f"{len(report.rows)} rows: {len(report.rows)} agree, 0 differ"
+
+
+OTHER_FILE = facts.ConfFile("/c", SHA["b"])
+LOOSE = facts.Unclaimed(1, "", {"/s/x.pth": SHA["a"]})
+
+
+def conf_file(name: str) -> Facts:
+    return conf(files={**GOOD.conf.files, name: OTHER_FILE})
+
+
+REFUSALS = [
+    ("Python version", python(version="3.11.3")),
+    ("Python version", python(implementation="PyPy")),
+    ("Python build", python(build="main Jan 1")),
+    ("Python build", python(compiler="GCC 14")),
+    ("Python binary", python(sha256=SHA["b"])),
+    ("Python path of the workers", python(executable="/usr/bin/python3", names=())),
+    ("Java vendor", java(vendor="Temurin")),
+    ("Java version", java(runtime="1.8.0_402-b06")),
+    ("Java class level", java(class_level="65.0")),
+    ("Java libraries", java(sha256=SHA["b"])),
+    ("Spark version", spark(version="3.5.8")),
+    ("Spark revision", spark(revision="def")),
+    ("PySpark version", spark(pyspark="3.5.8")),
+    ("PySpark files", spark(pyspark_sha256=SHA["b"])),
+    ("Scala version", spark(scala="2.13.8")),
+    ("Hadoop version", spark(hadoop="3.3.6")),
+    ("core-site.xml", conf_file("core-site.xml")),
+    ("core-site.xml", conf(files={})),
+    ("hdfs-site.xml", conf_file("hdfs-site.xml")),
+    ("PYSPARK_PYTHON", env(PYSPARK_PYTHON="/usr/bin/python3")),
+    ("PYSPARK_PYTHON", env(PYSPARK_PYTHON=None)),
+    ("JAVA_HOME", env(JAVA_HOME="/usr/lib/jvm/21")),
+    ("SPARK_HOME", env(SPARK_HOME="/srv/spark")),
+    ("PYTHONHASHSEED", env(PYTHONHASHSEED=None)),
+    ("PYTHONHASHSEED", env(PYTHONHASHSEED="")),
+    ("PYTHONPATH", env(PYTHONPATH="/mine")),
+    ("SPARK_DIST_CLASSPATH", env(SPARK_DIST_CLASSPATH="/mine/*")),
+    ("Time zone", replace(GOOD, timezone=facts.TimeZone("Asia/Tokyo", "TZ", (32400,)))),
+    ("Time zone", replace(GOOD, timezone=facts.TimeZone("UTC", "TZ", (3600,)))),
+    ("Locale", replace(GOOD, locale=facts.Locale("C", "ANSI_X3.4-1968"))),
+    ("C library", replace(GOOD, machine=replace(GOOD.machine, libc="glibc 2.36"))),
+    ("Architecture", replace(GOOD, machine=replace(GOOD.machine, architecture="aarch64"))),
+    ("Spark jar netty.jar", replace(GOOD, jars=(jar("spark-core.jar"),))),
+    ("Spark jar netty.jar", replace(GOOD, jars=(jar("netty.jar", SHA["b"]),))),
+    ("Spark jar more.jar", replace(GOOD, jars=(*(GOOD.jars or ()), jar("more.jar")))),
+    ("extra jar gcs.jar", replace(GOOD, jars=(GOOD.jars or ())[:2])),
+    ("extra jar s3.jar", replace(GOOD, jars=(*(GOOD.jars or ()), jar("s3.jar", group="extra")))),
+    ("package pandas", packages(package("pandas", "2.2.3"), package("pyspark", "3.5.9"))),
+    ("package six", packages(*PYTHON.packages, package("six"))),
+    ("files of package pandas", packages(package("pandas", "2.3.3", SHA["b"]), PYTHON.packages[1])),
+    ("file of no package /s/x.pth", python(unclaimed=LOOSE)),
+    ("conf spark.sql.shuffle.partitions", defaults(spark__sql__shuffle__partitions="7")),
+    ("conf spark.sql.shuffle.partitions", defaults(spark__sql__shuffle__partitions=None)),
+    ("conf spark.serializer", defaults(spark__serializer="kryo")),
+    ("Spark configuration", conf(defaults=None)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "executors"), REFUSALS, ids=[name for name, _ in REFUSALS])
+def test_a_difference_that_must_not_be_is_refused(name: str, executors: Facts) -> None:
+    found = refused(executors)
+    assert name in found, sorted(found)
+    assert found[name].verdict is Verdict.DIFFERS
+    assert found[name].why
+    assert found[name].read_from
+
+
+def test_every_must_rule_is_seen_refusing() -> None:
+    tried = {name for name, _ in REFUSALS}
+    assert {rule.name for rule in rules.RULES if rule.policy is MUST} <= tried
+    for rule in rules.SETS:
+        if rule.policy is MUST:
+            assert any(name.startswith(f"{rule.one} ") for name in tried), rule.one
+
+
+ALLOWED = [
+    ("uid:gid", replace(GOOD, user=facts.User(185, 0, "spark"))),
+    ("Operating system", replace(GOOD, machine=replace(GOOD.machine, os="Ubuntu"))),
+    ("PYSPARK_DRIVER_PYTHON", env(PYSPARK_DRIVER_PYTHON="jupyter")),
+    ("log4j2.properties", conf_file("log4j2.properties")),
+    ("spark-env.sh", conf_file("spark-env.sh")),
+    ("hive-site.xml", conf_file("hive-site.xml")),
+    ("conf spark.driver.memory", defaults(spark__driver__memory="4g")),
+    ("conf spark.driver.memory", defaults(spark__driver__memory=None)),
+    ("conf spark.kubernetes.container.image", defaults(spark__kubernetes__container__image="x")),
+    ("Debian packages", replace(GOOD, dpkg={"libc6": "2.36", "r-base": "4"})),
+    ("R packages", replace(GOOD, r={"ggplot2": "3"})),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "executors"), ALLOWED, ids=[name for name, _ in ALLOWED])
+def test_a_difference_that_may_be_is_shown_and_allowed(name: str, executors: Facts) -> None:
+    report = parity.compare(GOOD, executors)
+    assert report.holds, [row.name for row in report.failures]
+    assert rows(report)[name].verdict is Verdict.ALLOWED
+    assert rows(report)[name].policy is Policy.MAY
+
+
+def test_every_rule_that_may_differ_is_seen_allowing() -> None:
+    tried = {name for name, _ in ALLOWED}
+    assert {rule.name for rule in rules.RULES if rule.policy is Policy.MAY} <= tried
+
+
+UNKNOWN = [
+    ("Python version", replace(GOOD, interpreters=(), missing={"python.worker": "no /x/python"})),
+    ("Python binary", python(sha256=None)),
+    ("Java version", missing("java", "java")),
+    ("Java libraries", java(sha256=None)),
+    ("Spark version", missing("spark", "spark")),
+    ("Spark jars", missing("jars", "jars")),
+    ("extra jars", missing("jars", "jars")),
+    ("Hadoop version", spark(hadoop=None)),
+    ("PySpark version", spark(pyspark=None)),
+    ("C library", replace(GOOD, machine=replace(GOOD.machine, libc=None))),
+    ("Locale", replace(GOOD, locale=facts.Locale("C", None))),
+    ("Python packages, versions", replace(GOOD, interpreters=())),
+    ("Python packages, files", replace(GOOD, interpreters=())),
+    ("PYTHONHASHSEED", replace(GOOD, environment={})),
+    ("core-site.xml", conf(files={"core-site.xml": facts.ConfFile("/c", None)})),
+    ("Spark jar netty.jar", replace(GOOD, jars=(jar("netty.jar", None),))),
+    ("files of package pandas", packages(package("pandas", "2.3.3", None), PYTHON.packages[1])),
+]
+
+
+@pytest.mark.parametrize(("name", "broken"), UNKNOWN, ids=[name for name, _ in UNKNOWN])
+def test_a_fact_that_is_missing_fails_on_either_side_and_on_both(name: str, broken: Facts) -> None:
+    for driver, executors in ((GOOD, broken), (broken, GOOD), (broken, broken)):
+        found = refused(executors, driver)
+        assert name in found, sorted(found)
+        assert found[name].verdict is Verdict.UNKNOWN
+
+
+def test_a_missing_fact_gives_its_reason_and_the_side_to_look_at() -> None:
+    no_java = missing("java", "java")
+    assert "it is not there" in refused(no_java)["Java version"].executors
+    assert refused(no_java)["Java version"].look_at == EXECUTORS
+    assert refused(GOOD, no_java)["Java version"].look_at == DRIVER
+
+
+def test_packages_of_the_notebook_alone_are_allowed_and_said() -> None:
+    driver = packages(*PYTHON.packages, *(package(f"nb{number}") for number in range(6)))
+    report = parity.compare(driver, GOOD)
+    row = rows(report)["Python packages, versions, driver only"]
+    assert report.holds
+    assert row.driver == "6: nb0, nb1, nb2, nb3 and 2 more"
+    assert row.why == rules.NOTEBOOK_ONLY
+    assert "Python packages, files, driver only" not in rows(report)
+
+
+def test_another_version_is_one_row_and_not_two() -> None:
+    found = refused(packages(package("pandas", "2.2.3", SHA["b"]), PYTHON.packages[1]))
+    assert list(found) == ["package pandas"]
+
+
+def test_an_edited_file_is_named_and_its_side_looked_at() -> None:
+    edited = packages(
+        replace(package("pandas", "2.3.3", SHA["b"]), altered=("pandas/io.py",)),
+        PYTHON.packages[1],
+    )
+    assert "pandas/io.py" in refused(edited)["files of package pandas"].executors
+    assert refused(edited)["files of package pandas"].look_at == EXECUTORS
+    assert refused(GOOD, edited)["files of package pandas"].look_at == DRIVER
+
+
+def test_the_drivers_interpreter_is_held_against_the_executors_workers() -> None:
+    notebook = replace(PYTHON, executable="/nb/python", version="3.12.0", names=("/nb/python",))
+    role = facts.PythonRole("/nb/python", "PYSPARK_DRIVER_PYTHON", "/nb/python")
+    driver = replace(GOOD, interpreters=(PYTHON, notebook), python=facts.Pythons(role, ROLE))
+    found = refused(GOOD, driver)
+    assert "Python version" in found
+    assert "Python path of the workers" not in found
+
+
+@pytest.mark.parametrize("asked", ["python3", "/opt/venv/bin/python3"])
+def test_another_spelling_of_the_same_interpreter_is_the_same(asked: str) -> None:
+    role = replace(ROLE, requested=asked)
+    driver = replace(GOOD, python=facts.Pythons(role, role))
+    assert "Python path of the workers" not in refused(GOOD, driver)
+
+
+def test_secrets_are_compared_by_presence_only() -> None:
+    with_secret = defaults(**{"spark.authenticate.secret": collector.WITHHELD})
+    assert parity.compare(with_secret, with_secret).holds
+    assert "conf spark.authenticate.secret" in refused(with_secret)
+
+
+def test_no_configuration_on_both_sides_agrees() -> None:
+    assert parity.compare(conf(defaults=None), conf(defaults=None)).holds
+
+
+def test_a_file_with_keys_of_the_driver_alone_against_none_is_allowed() -> None:
+    driver = conf(defaults={"spark.driver.memory": "1g"})
+    report = parity.compare(driver, conf(defaults=None))
+    assert rows(report)["Spark configuration"].verdict is Verdict.ALLOWED
+
+
+# --- layers ---------------------------------------------------------------------------------
+
+
+def layer(name: str, *paths: str) -> Layer:
+    return Layer(f"sha256:{name}", f"COPY {name}", 10, paths or None)
+
+
+BASE, VENV, JVM = layer("base", "/"), layer("venv", "/opt/venv"), layer("jvm", "/usr/lib/jvm")
+STATIC = layer("static", "/srv")
+
+
+def proven(driver: list[Layer], executors: list[Layer]) -> set[str]:
+    comparison = LayerComparison(tuple(driver), tuple(executors))
+    report = parity.compare(GOOD, GOOD, comparison)
+    return {row.name for row in report.rows if row.proven_by_layers}
+
+
+def test_equal_layers_prove_rows() -> None:
+    found = proven([BASE, JVM, VENV, STATIC], [BASE, JVM, VENV])
+    assert {"Java version", "Python packages, files", "Python version", "C library"} <= found
+    assert not {"PYSPARK_PYTHON", "Time zone", "Architecture"} & found
+
+
+def test_a_run_of_unknown_effect_proves_nothing() -> None:
+    assert proven([BASE, JVM, VENV, layer("run")], [BASE, JVM, VENV]) == set()
+
+
+def test_another_venv_layer_proves_java_alone() -> None:
+    found = proven([BASE, JVM, VENV], [BASE, JVM, layer("other", "/opt/venv/lib")])
+    assert "Java version" in found
+    assert "Python packages, files" not in found
+
+
+def test_a_row_that_differs_is_never_proven() -> None:
+    comparison = LayerComparison((BASE,), (BASE,))
+    report = parity.compare(GOOD, java(runtime="9"), comparison)
+    assert not rows(report)["Java version"].proven_by_layers
+    assert rows(report)["Java vendor"].proven_by_layers
+
+
+def test_without_layers_nothing_is_proven() -> None:
+    assert not any(row.proven_by_layers for row in parity.compare(GOOD, GOOD).rows)
+
+
+# --- the session ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def images(monkeypatch: pytest.MonkeyPatch) -> dict[str, Facts]:
+    known = {"good": GOOD, "other": java(runtime="21")}
+    shared = LayerComparison((BASE, VENV), (BASE, JVM))
+    monkeypatch.setattr(facts, "collect", known.__getitem__)
+    monkeypatch.setattr(facts, "resolve", lambda name: ImageIdentity(name, "", "", (), {}))
+    monkeypatch.setattr(layers, "compare", lambda *_: shared)
+    return known
+
+
+@pytest.mark.usefixtures("images")
+def test_the_session_prints_the_table_and_exits_zero(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--driver", "good", "--executor", "good"]) == 0
+    out = capsys.readouterr().out
+    assert "1 of the executors' 2 are the driver's too" in out
+    assert "0 differ" in out
+    assert "\x1b" not in out
+    assert SHA["a"] not in out
+
+
+@pytest.mark.usefixtures("images")
+def test_the_session_refuses_and_names_row_and_image(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ParityError) as refusal:
+        command.main(["--driver", "good", "--executor", "other"])
+    assert "Java version (1.8.0_504-b01 / 21)" in refusal.value.what
+    assert "Look at other (the executors)" in refusal.value.remedy
+    assert "FAIL" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("images")
+def test_the_session_speaks_json(capsys: pytest.CaptureFixture[str]) -> None:
+    command.main(["--driver", "good", "--executor", "good", "--json"])
+    report = json.loads(capsys.readouterr().out)
+    assert report["holds"] is True
+    assert {row["policy"] for row in report["rows"]} == {"must be equal", "may differ"}
+    assert len(report["layers"]["only_executors"]) == 1
+
+
+@pytest.mark.parametrize("width", [100, 120, 160])
+def test_the_table_fits_a_terminal(
+    images: dict[str, Facts],
+    width: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    report = parity.compare(images["good"], images["other"])
+    command.show("good", "other", report, LayerComparison((), ()))
+    plain = re.sub("\x1b\\[[0-9;]*m", "", capsys.readouterr().out)
+    assert all(word in plain for row in report.rows for word in row.why.split())
+    table = [line for line in plain.splitlines() if "Java" in line]
+    assert table
+    assert max(map(len, table)) <= width
+
+
+def test_a_report_survives_json() -> None:
+    report = parity.compare(GOOD, GOOD)
+    assert json.loads(json.dumps(command.as_json("a", "b", report, LayerComparison((), ()))))
+    assert dataclasses.is_dataclass(report)

@@ -1,0 +1,168 @@
+"""Is each target given what it needs, and does it change with that and nothing else?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from sparkyard import paths
+from sparkyard.errors import UnknownNameError
+from sparkyard.locks import apt_lock
+from sparkyard.plan import inputs
+from sparkyard.plan.base_image import BaseImage
+from sparkyard.plan.targets import Targets
+from sparkyard.settings import Settings
+from tests.unit.small_family import BASE, DATES, STACK, deb, family, make, targets
+
+NAMES = ("debian", "base", "python-one", "python-two", "jars-extra", "notebook", "executors")
+ON_BASE = {"base", "python-one", "python-two", "jars-extra", "notebook", "executors"}
+
+
+@pytest.fixture(autouse=True)
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    make(tmp_path, monkeypatch)
+    return tmp_path
+
+
+def fingerprints() -> dict[str, str]:
+    made = targets()
+    return {name: inputs.fingerprint(made.inputs(name)) for name in NAMES}
+
+
+@pytest.mark.parametrize(
+    ("file", "changed"),
+    [
+        ("images/base/Dockerfile", ON_BASE),
+        ("images/base/entrypoint", ON_BASE),
+        ("images/common/apt-install", ON_BASE),
+        ("images/notebook/Dockerfile", {"notebook"}),
+        ("images/executors/Dockerfile", {"executors"}),
+        ("images/executors/new-file", {"executors"}),
+        ("conf/spark/spark-defaults.conf", {"notebook"}),
+        ("images/python/Dockerfile", {"python-one", "python-two", "notebook", "executors"}),
+        ("package-dependencies/s/requirements/one.txt", {"python-one", "notebook", "executors"}),
+        ("package-dependencies/s/requirements/two.txt", {"python-two", "notebook"}),
+        ("images/jars/fetch.py", {"jars-extra", "notebook", "executors"}),
+        ("package-dependencies/s/jars/extra.lock", {"jars-extra", "notebook", "executors"}),
+        ("package-dependencies/s/apt/other.txt", set()),
+        ("package-dependencies/s/pyproject.toml", set()),
+        ("package-dependencies/s/poetry.lock", set()),
+        ("README.md", set()),
+    ],
+)
+def test_a_file_changes_what_reads_it_and_nothing_else(
+    root: Path, file: str, changed: set[str]
+) -> None:
+    before = fingerprints()
+    with (root / file).open("a") as opened:
+        opened.write("# changed\n")
+    now = fingerprints()
+    assert {name for name in NAMES if now[name] != before[name]} == changed
+
+
+def test_an_argument_changes_what_declares_it_and_what_stands_on_that() -> None:
+    one, two = targets("x:1"), targets("x:2")
+    changed = {name for name in NAMES if one.inputs(name) != two.inputs(name)}
+    assert changed == {"notebook"}
+
+
+def test_the_base_changes_everything_and_where_it_lies_nothing() -> None:
+    other = targets(base=BaseImage("target:debian", "another", BASE.rootfs))
+    moved = targets(base=BaseImage("docker-image://x", BASE.identity))
+    assert all(other.inputs(name) != targets().inputs(name) for name in NAMES)
+    assert all(moved.inputs(name) == targets().inputs(name) for name in NAMES)
+
+
+def test_inputs_name_files_by_their_path_in_the_checkout() -> None:
+    found = targets().inputs("notebook")
+    assert "images/notebook/Dockerfile" in found
+    assert "package-dependencies/s/requirements/two.txt" in found
+    assert found["EXECUTORS_IMAGE"] == "family/executors:s-1"
+    assert found["debian"] == BASE.identity
+    assert not [name for name in found if name.startswith("/")]
+
+
+def test_what_is_needed_comes_first() -> None:
+    order = [target.name for target in targets().closure(("notebook", "executors"))]
+    assert sorted(order) == sorted(NAMES)
+    for target in targets().closure(("notebook",)):
+        assert all(order.index(needed) < order.index(target.name) for needed in target.needs)
+
+
+def test_only_what_is_needed_is_made() -> None:
+    names = {target.name for target in targets().closure(("executors",))}
+    assert names == {"debian", "base", "python-one", "jars-extra", "executors"}
+
+
+def test_a_layer_has_its_lock_its_group_and_the_base() -> None:
+    layer = targets()["python-two"]
+    assert (layer.needs, layer.arguments) == (("base",), {"GROUP": "two"})
+    assert layer.contexts["requirements"] == STACK.dependencies / "requirements"
+    assert targets()["jars-extra"].contexts["locks"] == STACK.dependencies / "jars"
+
+
+def test_an_image_has_its_contexts_and_only_its_own_arguments(root: Path) -> None:
+    image = targets()["notebook"]
+    assert image.needs == ("base", "python-one", "python-two", "jars-extra")
+    assert image.contexts == {"spark": root / "conf/spark"}
+    assert image.arguments == {"EXECUTORS_IMAGE": "family/executors:s-1"}
+    assert targets()["base"].arguments == {"SUITES": "trixie,bookworm,sid", "PYTHON": "3.11"}
+    assert {"uv", "packages"} < targets()["base"].contexts.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("python-onne", "python-one"), ("jars-extras", "jars-extra"), ("notebok", "notebook")],
+)
+def test_an_unknown_target(name: str, meant: str) -> None:
+    with pytest.raises(UnknownNameError, match=name) as refusal:
+        targets()[name]
+    assert meant in refusal.value.remedy
+
+
+def test_debian_packages_are_a_layer_each(root: Path) -> None:
+    lists = root / "package-dependencies/s/apt"
+    (lists / "r.txt").write_text("r-base-core\n")
+    apt_lock.write(STACK, "r", [deb("r-base-core")], datetime(2026, 2, 1, tzinfo=UTC))
+    layer = targets()["apt-r"]
+    assert layer.contexts == {"packages": lists, "common": paths.IMAGES / "common"}
+    with pytest.raises(UnknownNameError):
+        targets()["apt-x"]
+
+
+def test_the_base_has_its_own_list_of_debian_packages_and_no_other(root: Path) -> None:
+    apt = root / "package-dependencies/s/apt"
+    (apt / "r.txt").write_text("r-base-core\n")
+    found = targets().inputs("base")
+    assert {name for name in found if "/apt/" in name} == {
+        "package-dependencies/s/apt/base.txt",
+        f"package-dependencies/s/apt/base.{apt_lock.architecture()}.lock",
+    }
+    with pytest.raises(UnknownNameError):
+        targets()["apt-base"]
+
+
+def test_a_targets_time_is_the_newest_lock_of_debian_packages_in_it(root: Path) -> None:
+    """And no other's: locking R anew must not make the executors another image."""
+    newer = datetime(2026, 2, 1, tzinfo=UTC)
+    (root / "package-dependencies/s/apt/r.txt").write_text("r-base-core\n")
+    apt_lock.write(STACK, "r", [deb("r-base-core")], newer)
+    made = targets()
+    assert made["debian"].epoch == int(DATES["debian"].timestamp())
+    for name in ("base", "python-one", "jars-extra", "notebook", "executors"):
+        assert made[name].epoch == int(DATES["base"].timestamp())
+    assert made["apt-r"].epoch == int(newer.timestamp())
+
+
+@pytest.mark.parametrize("changed", [{"compression": "gzip"}, {"apt_moved": "follow"}])
+def test_settings_that_change_what_comes_out_change_fingerprints(
+    root: Path, changed: dict[str, str]
+) -> None:
+    (root / "images/base/Dockerfile").write_text("FROM debian\nARG APT_MOVED\n")
+    before, after = (
+        Targets(family(), STACK, BASE, {"EXECUTORS_IMAGE": ""}, settings)
+        for settings in (Settings(), Settings(**changed))
+    )
+    assert before.inputs("base") != after.inputs("base")

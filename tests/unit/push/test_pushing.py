@@ -1,0 +1,69 @@
+"""Does a push take along what belongs together, and move tags in the right order?"""
+
+from __future__ import annotations
+
+import pytest
+
+from sparkyard.errors import ImmutableTagError, UnknownNameError
+from sparkyard.family import images
+from sparkyard.push import pushing
+from sparkyard.push.pushing import Pushed
+from sparkyard.registry.registry import Registry
+from sparkyard.settings import Settings
+from sparkyard.tags import ImmutableTag, MovingTag, Tags
+
+FAMILY = images.load()
+ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
+
+
+def pushed(name: str) -> Pushed:
+    fixed = (ImmutableTag("s-0123456789ab"), ImmutableTag("abcdefabcdef"))
+    named = Tags(fixed, (MovingTag("s"), MovingTag("main")), {})
+    return Pushed(FAMILY[name], f"n/{name}:s", ONE, f"n/{name}", named)
+
+
+def test_the_notebook_takes_along_its_parents_and_the_executors_that_it_names() -> None:
+    names = pushing.chosen(FAMILY, ["jupyterhub"])
+    assert names[0] == "spark-executors"
+    assert set(names[1:]) == {"pyspark-notebook", "all-spark-notebook", "datascience-notebook"}
+
+
+def test_the_executors_go_alone() -> None:
+    assert pushing.chosen(FAMILY, ["executors"]) == ("spark-executors",)
+
+
+def test_without_a_name_all_published_images_go() -> None:
+    assert set(pushing.chosen(FAMILY, [])) == {image.name for image in FAMILY.published}
+
+
+@pytest.mark.parametrize("name", ["nobody", "base"])
+def test_what_is_not_published_is_not_pushed(name: str) -> None:
+    with pytest.raises(UnknownNameError):
+        pushing.chosen(FAMILY, [name])
+
+
+def test_fingerprints_are_first_and_no_notebooks_tag_moves_before_the_executors() -> None:
+    order = pushing.steps([pushed("datascience-notebook"), pushed("spark-executors")])
+    assert [(each.image.role, tag) for each, tag, _ in order] == [
+        ("driver", "s-0123456789ab"),
+        ("executor", "s-0123456789ab"),
+        ("driver", "abcdefabcdef"),
+        ("executor", "abcdefabcdef"),
+        ("executor", "s"),
+        ("executor", "main"),
+        ("driver", "s"),
+        ("driver", "main"),
+    ]
+    assert [immutable for *_, immutable in order] == [True] * 4 + [False] * 4
+
+
+def test_a_taken_tag_that_never_moves_is_refused_with_both_digests() -> None:
+    registry = Registry("127.0.0.1:1", Settings())
+    image = pushed("spark-executors")
+    before = {(image.repository, tag): ONE for tag, _ in image.ordered()}
+    pushing.check(registry, [image], before)
+    before[image.repository, "s"] = TWO  # a tag that moves may name another
+    pushing.check(registry, [image], before)
+    before[image.repository, "abcdefabcdef"] = TWO
+    with pytest.raises(ImmutableTagError, match=f"{TWO}.*{ONE}"):
+        pushing.check(registry, [image], before)

@@ -1,0 +1,299 @@
+"""In which order a release reaches a registry, and what is left wherever it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from socketserver import StreamRequestHandler
+from typing import cast
+
+import pytest
+
+from sparkyard.chaos import client
+from sparkyard.chaos import family as chaos_family
+from sparkyard.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
+from sparkyard.chaos.reader import MOVING, Reader
+from sparkyard.errors import (
+    ReferenceFormatError,
+    RegistryAbsentError,
+    RegistryUnreachableError,
+    ReleaseHistoryError,
+    ReleaseInProgressError,
+    SparkyardError,
+    VerificationError,
+)
+from sparkyard.push import pushing
+from sparkyard.registry import oci
+from sparkyard.registry.http import Limits
+from sparkyard.registry.oci import Content
+from sparkyard.registry.registry import Registry
+from sparkyard.release import publish, releasing
+from sparkyard.release.channel import LATEST
+from sparkyard.release.claim import Claim
+from sparkyard.release.publish import Attached, Publisher
+from sparkyard.release.releases import Place
+from sparkyard.release.releasing import Desk
+from sparkyard.settings import Settings
+from tests.unit.tiny_registry import API, RESET, Asked, Reply, Tiny, error, serving
+
+ONE_TRY = Limits(retries=0, backoff=0, connect=2, silence=5)
+STABLE = "stable"
+FOR_EVER = 10**6
+
+
+class Store(Tiny):
+    """A registry that is gone after so many writes, and comes back with what it took."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = FOR_EVER
+        self.deletes = True
+        self.writes: list[str] = []
+
+    def answer(self, asked: Asked) -> Reply:
+        if asked.method in ("PUT", "POST", "DELETE"):
+            self.left -= 1
+            self.writes.append(f"{asked.method} {asked.path}")
+        if self.left < 0:
+            return RESET
+        if asked.method == "DELETE" and not self.deletes:
+            return error(403, "DENIED")
+        if asked.method == "DELETE":
+            repository, _, digest = asked.path.removeprefix("/v2/").partition("/manifests/")
+            stored = self.manifests[repository, digest]
+            for key in [key for key, value in self.manifests.items() if value == stored]:
+                del self.manifests[key]
+            return Reply(202, API)
+        return super().answer(asked)
+
+    def tags_written(self) -> list[str]:
+        """Return the tags that were set, as repository:tag, in order."""
+        found = [line.removeprefix("PUT /v2/family/").split("/manifests/") for line in self.writes]
+        return [":".join(p) for p in found if len(p) == 2 and not p[1].startswith(("sha", "claim"))]
+
+
+class Family:
+    """A family in that registry, whose releases are small."""
+
+    def __init__(self, store: Store, host: str, layout: Path) -> None:
+        self.store = store
+        self.place = Place(Registry(host, Settings(), limits=ONE_TRY), host, "family")
+        self.layout = str(layout)
+
+    def do(self, action: str, number: int = 0, channel: str = "") -> None:
+        """Do what a command does; what an earlier one left behind counts as dead."""
+        task = Task(
+            action, self.place.host, "family", self.layout, 0, number, channel, take_over=True
+        )
+        client.do(task, self.place)
+
+    def do_until(self, writes: int, action: str, number: int = 0, channel: str = "") -> bool:
+        """Let the registry go after so many writes; return whether all was done before that."""
+        self.store.left = writes
+        try:
+            self.do(action, number, channel)
+        except RegistryUnreachableError:
+            return False
+        finally:
+            done = self.store.left >= 0
+            self.store.left = FOR_EVER
+        return done
+
+    def torn(self, before: int, after: int, tags: tuple[str, ...]) -> list[str]:
+        reader = Reader(self.place, 0)
+        reader.allow(dict.fromkeys(tags, (before, after)))
+        reader.look()
+        return [*reader.findings.torn, *reader.findings.unread]
+
+    def left(self, number: int, tags: tuple[str, ...]) -> list[str]:
+        return Reader(self.place, 0).settled(dict.fromkeys(tags, number))
+
+
+@pytest.fixture
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Family]:
+    monkeypatch.setattr(chaos_family, "_SIZE", 200)
+    monkeypatch.setattr(StreamRequestHandler, "disable_nagle_algorithm", True)
+    store = Store()
+    with serving(store) as host:
+        yield Family(store, host, tmp_path)
+
+
+def test_nothing_that_can_be_found_by_name_changes_before_the_record(family: Family) -> None:
+    family.do(RELEASE, 1)
+    family.store.writes.clear()
+    family.do(RELEASE, 2)
+    tags = family.store.tags_written()
+    at = tags.index("releases:1.2.0")
+    # But for names that say what they name, released or not.
+    assert all(tag.partition(":")[2].startswith("spark-0-") for tag in tags[:at])
+    assert at == len(chaos_family.NAMES)
+    assert tags[at + 1] == "releases:latest"
+
+
+def test_executors_are_moved_before_notebooks(family: Family) -> None:
+    family.do(RELEASE, 1)
+    tags = family.store.tags_written()
+    for tag in (*MOVING, LATEST):
+        moved = [each.partition(":")[0] for each in tags if each.endswith(f":{tag}")]
+        images = [name for name in moved if name != "releases"]
+        assert images[0] == "spark-executors"
+        assert sorted(images) == sorted(chaos_family.NAMES)
+
+
+def test_a_release_that_ends_after_any_write_is_whole_or_none_and_goes_on(family: Family) -> None:
+    tags = (*MOVING, LATEST)
+    family.do(RELEASE, 1)
+    number, writes, seen = 1, 0, set()
+    while True:
+        before = len(family.store.writes)
+        if family.do_until(writes, RELEASE, number + 1):
+            break
+        assert len(family.store.writes) > before
+        released = family.place.has(f"1.{number + 1}.0")
+        seen.add(released)
+        assert family.torn(number, number + 1, tags) == []
+        if not released:
+            assert family.left(number, tags) == []
+        family.do(RELEASE, number + 1)
+        assert family.left(number + 1, tags) == []
+        assert Reader(family.place, 0).complete(number + 1) == []
+        number += 1
+        writes += 9 if not released else 4
+    assert seen == {True, False}
+    assert number > 8
+
+
+@pytest.mark.parametrize("action", [PROMOTE, ROLLBACK])
+def test_a_move_that_ends_after_any_write_goes_on(family: Family, action: str) -> None:
+    for number in (1, 2):
+        family.do(RELEASE, number)
+    family.do(PROMOTE, 2, STABLE)
+    family.do(PROMOTE, 1, STABLE)
+    now, other, writes = 1, 2, 0
+    while not family.do_until(writes, action, other, STABLE):
+        assert family.torn(now, other, (STABLE,)) == []
+        if family.left(other, (STABLE,)):
+            family.do(action, other, STABLE)
+        assert family.left(other, (STABLE,)) == []
+        if action == ROLLBACK:
+            family.do(PROMOTE, now, STABLE)
+        else:
+            now, other = other, now
+        writes += 2
+    assert writes > 5
+
+
+def test_a_channel_is_not_moved_to_a_release_of_which_an_image_is_gone(family: Family) -> None:
+    for number in (1, 2):
+        family.do(RELEASE, number)
+    gone = chaos_family.make(0, 1).images[0].manifest.digest
+    del family.store.manifests["family/pyspark-notebook", gone]
+    with pytest.raises(RegistryAbsentError, match="no longer has"):
+        family.do(PROMOTE, 1, LATEST)
+    assert family.left(2, (LATEST,)) == []
+
+
+def test_a_release_that_goes_on_after_a_rollback_leaves_the_channel_where_it_is(
+    family: Family,
+) -> None:
+    for number in (1, 2):
+        family.do(RELEASE, number)
+    family.do(ROLLBACK, channel=LATEST)
+    family.do(RELEASE, 2)
+    assert family.left(1, (LATEST,)) == []
+    assert family.left(2, MOVING) == []
+
+
+def test_an_older_release_that_goes_on_takes_no_tag_from_a_later_one(family: Family) -> None:
+    family.do(RELEASE, 1)
+    while not family.place.has("1.2.0"):
+        assert not family.do_until(9, RELEASE, 2)
+    family.do(RELEASE, 3)
+    family.do(RELEASE, 2)
+    assert family.left(3, (*MOVING, LATEST)) == []
+    assert Reader(family.place, 0).complete(2) == []
+
+
+def test_blobs_of_one_image_are_not_sent_again_for_another(family: Family) -> None:
+    for number in range(1, 8):
+        family.do(RELEASE, number)
+    stored = [each.query["digest"] for each in family.store.asked
+              if each.method == "PUT" and "/blobs/uploads/" in each.path]  # fmt: skip
+    known = {digest for number in range(1, 8) for image in chaos_family.make(0, number).images
+             for digest in image.blobs}  # fmt: skip
+    sent = [digest for digest in stored if digest in known]
+    assert len(sent) == len(set(sent)) == len(known)
+
+
+def test_who_may_not_delete_releases_all_the_same(family: Family) -> None:
+    family.store.deletes = False
+    for number in (1, 2):
+        family.do(RELEASE, number)
+    assert family.left(2, (*MOVING, LATEST)) == []
+
+
+def test_a_release_that_compares_with_the_wrong_one_is_refused(family: Family) -> None:
+    made = chaos_family.make(0, 2)
+    ready = chaos_family.ready(made, family.place, Path(family.layout), "2026-01-01T00:00:00Z")
+    family.do(RELEASE, 1)
+    before = list(family.store.manifests)
+    with pytest.raises(ReleaseInProgressError, match="released meanwhile"):
+        releasing.publish(Desk(family.place, lambda _: None), ready, lambda: None)
+    assert list(family.store.manifests) == before
+
+
+def test_no_release_moves_a_tag_that_is_a_channel(family: Family) -> None:
+    family.do(RELEASE, 1)
+    family.do(PROMOTE, 1, STABLE)
+    pushing.check_no_channel(family.place.registry, "family", ["main", "spark-0"])
+    with pytest.raises(ReferenceFormatError, match=STABLE):
+        pushing.check_no_channel(family.place.registry, "family", ["main", STABLE])
+
+
+def test_what_is_no_release_is_told(family: Family) -> None:
+    family.do(RELEASE, 1)
+    channel = family.place.registry.manifest(family.place.releases, LATEST)
+    family.place.registry.put_manifest(family.place.releases, "9.0.0", channel)
+    with pytest.raises(VerificationError, match=r"9\.0\.0"):
+        family.place.fetch("9.0.0")
+
+
+def test_a_signature_goes_behind_those_of_others(family: Family) -> None:
+    def signed(text: bytes) -> Attached:
+        blob = Content("application/json", text)
+        manifest = oci.artifact("application/x", {"a": blob}, {})
+        empty = Content(oci.EMPTY, oci.EMPTY_CONTENT)
+        return Attached("family/a", "sha256-x.sig", manifest, (blob, empty))
+
+    publisher = Publisher(family.place, cast(Claim, None), lambda _: None)
+    theirs, ours = signed(b"theirs"), signed(b"ours")
+    for document in (theirs, ours, ours):
+        publisher._attach(document)
+    held = family.place.registry.manifest("family/a", "sha256-x.sig").document()["layers"]
+    assert held == [
+        *theirs.manifest.document()["layers"], *ours.manifest.document()["layers"]
+    ]  # fmt: skip
+
+
+def test_a_rollback_without_a_way_back_changes_nothing(family: Family) -> None:
+    family.do(RELEASE, 1)
+    with pytest.raises(ReleaseHistoryError):
+        family.do(ROLLBACK, channel=LATEST)
+    assert family.left(1, (LATEST,)) == []
+
+
+def test_a_version_tag_names_the_index_and_all_others_the_image(family: Family) -> None:
+    family.do(RELEASE, 1)
+    record = family.place.fetch("1.1.0").record
+    steps = publish._steps(record, record.images, immutable=True)
+    for step in steps:
+        image = next(i for i in record.images if i.repository.endswith(f"/{step.repository}"))
+        assert step.immutable
+        assert step.digest == (image.index if step.tag == record.version else image.digest)
+    assert not any(each.immutable for each in publish._channel_steps(record, LATEST))
+
+
+def test_errors_of_a_release_are_ones_that_a_person_is_told(family: Family) -> None:
+    family.store.left = 0
+    with pytest.raises(SparkyardError):
+        family.do(RELEASE, 1)
