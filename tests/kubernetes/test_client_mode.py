@@ -64,6 +64,32 @@ with socket.create_server((told["conf"]["spark.driver.host"], 17078)):
 with socket.create_server((told["conf"]["spark.driver.host"], 17378)):
     SparkSession.builder.getOrCreate()
 """
+THIEF = """# %% thief
+import os, socket, threading
+
+# Between the kernel and the API server. It takes the port after the last look at it, and before
+# Spark's own use: Sparkyard asks for a trial of a pod between the two.
+relay = socket.create_server(("127.0.0.1", 0))
+taken = []
+
+def pass_on(source, sink):
+    with sink:
+        while data := source.recv(65536):
+            if b"dryRun=All" in data and not taken:
+                taken.append(socket.create_server((os.environ["SPARK_DRIVER_HOST"], 17478)))
+            sink.sendall(data)
+
+def serve(port):
+    while True:
+        near, far = relay.accept()[0], socket.create_connection(("127.0.0.1", port))
+        for ends in ((near, far), (far, near)):
+            threading.Thread(target=pass_on, args=ends, daemon=True).start()
+
+proxy = os.environ["SPARK_MASTER"].rpartition(":")[2]
+threading.Thread(target=serve, args=[int(proxy)], daemon=True).start()
+os.environ["SPARK_MASTER"] = f"k8s://http://127.0.0.1:{relay.getsockname()[1]}"
+
+"""
 IDLE = """
 # %% idle
 with open("being-told", "w") as file:
@@ -187,6 +213,21 @@ def test_outside_through_kubectl_proxy(outside: Notebook, number: int) -> None:
             },
         )
     check(told["session"].result, outside.kube, number)
+
+
+def test_a_block_managers_port_that_is_taken_at_the_last_moment(outside: Notebook) -> None:
+    with driver.kubectl_proxy(outside.kube, free_port("127.0.0.1")) as master:
+        told = outside.run(
+            THIEF + session(3, "\n# %% taken\nprint(json.dumps(len(taken)))\n"),
+            environment={
+                "SPARK_MASTER": master,
+                "SPARK_DRIVER_HOST": address_towards(outside.kube.server),
+                "SPARK_BLOCKMANAGER_PORT": "17478",
+            },
+        )
+    assert told["taken"].result == 1
+    assert "Port 17478 (spark.driver.blockManager.port) is taken" in told["session"].error
+    outside.kube.wait_for_end(outside.kube.executors, "the executors")
 
 
 def test_a_driver_address_that_pods_cannot_reach_is_told_early(outside: Notebook) -> None:

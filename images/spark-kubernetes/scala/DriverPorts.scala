@@ -10,8 +10,12 @@ import org.apache.spark.{SparkConf, SparkContext}
   * sessions that start at one moment, and for a later session of the same JVM.
   */
 class DriverPorts(sc: SparkContext) {
+  private val managers =
+    sc.conf.getInt(DriverPorts.BlockManager, sc.conf.getInt(DriverPorts.Managers, 0))
 
-  /** Throws CannotWork where Spark went past the driver's port. */
+  /** Throws CannotWork where Spark went past the driver's port, or would go past the block manager's:
+    * what is refused before executors are asked for leaves none behind that knock at a closed door.
+    */
   def atStart(): Unit = {
     val given = new SparkConf().getInt(DriverPorts.Driver, 0)
     val got = SparkInternals.driverPort(sc)
@@ -21,14 +25,14 @@ class DriverPorts(sc: SparkContext) {
     if (given > 0 && given < got && got <= furthest && (given until got).forall(taken)) {
       refuse(DriverPorts.Driver, given)
     }
+    if (managers > 0 && taken(managers)) refuse(DriverPorts.BlockManager, managers)
   }
 
-  /** Throws CannotWork where Spark went past the block manager's port, which it binds late. */
-  def atEnd(): Unit = {
-    val given = sc.conf.getInt(DriverPorts.BlockManager, sc.conf.getInt(DriverPorts.Managers, 0))
-    val got = SparkInternals.blockManagerPort()
-    if (given > 0 && got != given) refuse(DriverPorts.BlockManager, given)
-  }
+  /** Throws CannotWork where another session took the block manager's port after that look. */
+  def atEnd(): Unit =
+    if (managers > 0 && SparkInternals.blockManagerPort() != managers) {
+      refuse(DriverPorts.BlockManager, managers)
+    }
 
   private def refuse(setting: String, port: Int): Unit =
     throw new CannotWork(Messages.portTaken(setting, port))
@@ -37,6 +41,7 @@ class DriverPorts(sc: SparkContext) {
     val host = sc.conf.get("spark.driver.bindAddress", sc.conf.get("spark.driver.host"))
     val socket = new ServerSocket()
     try {
+      socket.setReuseAddress(true) // as Spark does: what is left of closed connections takes no port
       socket.bind(new InetSocketAddress(host, port))
       false
     } catch { case _: IOException => true }
@@ -48,6 +53,6 @@ object DriverPorts {
   private val Driver = "spark.driver.port"
   private val BlockManager = "spark.driver.blockManager.port"
 
-  /** Of the driver and of executors, where the driver has none of its own. */
+  // Of the driver and of executors, where the driver has none of its own.
   private val Managers = "spark.blockManager.port"
 }
