@@ -191,16 +191,10 @@ def namespace(kube: Kube, name: str, run_label: str) -> Iterator[Kube]:
         Kube(kube.kubeconfig, name).ctl(*words, check=False)
 
 
-def secret(kube: Kube, name: str, core_site: str) -> str:
-    """Make a Secret that holds a core-site.xml, and return its name."""
-    kube.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": name},
-            "stringData": {"core-site.xml": core_site},
-        }
-    )
+def secret(kube: Kube, name: str, values: Mapping[str, str]) -> str:
+    """Make a Secret that holds some values under their keys, and return its name."""
+    of_name = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
+    kube.apply(of_name | {"stringData": dict(values)})
     return name
 
 

@@ -67,7 +67,7 @@ def store(s3: S3, spark: Kube, outside: Notebook) -> S3:
     """The server with an application and a place for event logs, and a Secret that leads to it."""
     storage.put(outside, s3, APPLICATION.removeprefix("s3a://"), SUM)
     storage.put(outside, s3, f"{BUCKET}/events/.place", "")
-    secret(spark, "hadoop-conf", storage.core_site(s3))
+    secret(spark, "hadoop-conf", {"core-site.xml": storage.core_site(s3)})
     return s3
 
 
@@ -115,7 +115,7 @@ def test_an_application_that_is_not_there_is_named(submitter: Submitter) -> None
 
 
 def test_a_core_site_that_is_no_xml_is_named_by_the_driver(submitter: Submitter) -> None:
-    secret(submitter.kube, "wrong", "fs.s3a.endpoint=x")
+    secret(submitter.kube, "wrong", {"core-site.xml": "fs.s3a.endpoint=x"})
     name = f"wrong-{secrets.token_hex(3)}"
     told = submitter.submit(name, APPLICATION, secret="wrong")  # noqa: S106
     assert "exit code: 78" in told, told[-3000:]

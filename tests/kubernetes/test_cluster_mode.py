@@ -15,7 +15,7 @@ from sparkyard import paths
 from sparkyard.command import Completed
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
-from tests.kubernetes.kube import Document, Kube
+from tests.kubernetes.kube import Document, Kube, secret
 from tests.support import Lab
 
 PI = "local:///opt/spark/examples/src/main/python/pi.py"
@@ -143,9 +143,8 @@ def test_an_application_that_fails_says_so(
 
 def test_any_user_and_a_read_only_root_file_system(submitter: Notebook, number: int) -> None:
     kube, name = submitter.kube, f"who-{secrets.token_hex(3)}"
-    job = {"metadata": {"name": "job"}, "stringData": {"who.py": WHO}}
-    kube.apply({"apiVersion": "v1", "kind": "Secret", **job})
-    words = ["--conf", "spark.kubernetes.driver.secrets.job=/opt/job"]
+    job = secret(kube, "job", {"who.py": WHO})
+    words = ["--conf", f"spark.kubernetes.driver.secrets.{job}=/opt/job"]
     for role in ("driver", "executor"):
         template = yaml.safe_load((paths.ROOT / f"conf/spark/{role}-pod.yaml").read_text())
         # No group: that of a user without a name is 0, as images for OpenShift expect it.

@@ -157,7 +157,7 @@ def config_map(kube: Kube, name: str, files: dict[str, str]) -> None:
 @pytest.fixture(scope="module")
 def ways(outside: Notebook, number: int) -> Mapping[str, Cell]:
     """The cells of a notebook whose sessions are given a core-site.xml, each in another way."""
-    name = secret(outside.kube, "right", core_site(f"secret-{number}"))
+    name = secret(outside.kube, "right", {"core-site.xml": core_site(f"secret-{number}")})
     config_map(outside.kube, name, {"core-site.xml": core_site(f"map-{number}")})
     with ExitStack() as files:
         beside = "/home/jovyan/core-site.xml"
@@ -197,7 +197,7 @@ def test_a_file_beside_the_notebook_that_is_no_xml_is_named(outside: Notebook) -
 @pytest.fixture(scope="module")
 def wrong(outside: Notebook) -> Mapping[str, Cell]:
     """The cells of a notebook whose sessions have executors that mount what is no XML."""
-    name = secret(outside.kube, "wrong", NO_XML)
+    name = secret(outside.kube, "wrong", {"core-site.xml": NO_XML})
     config_map(outside.kube, name, {"core-site.xml": NO_XML})
     settings = {"spark.sparkyard.executors.patience": "4s"}
     return outside.run(text_of(WRONG), settings=settings, environment=ONE)
@@ -315,7 +315,7 @@ def of_secret(
 ) -> Iterator[Mapping[str, Any]]:
     """What comes of a Secret that is mounted in the notebook alone."""
     short = core_site(f"mounted-{number}", mapreduce_input_linerecordreader_line_maxlength="40")
-    name = secret(spark, "for-the-driver", short)
+    name = secret(spark, "for-the-driver", {"core-site.xml": short})
     with driver.inside(
         spark,
         driver_image,

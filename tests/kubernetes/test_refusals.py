@@ -15,7 +15,7 @@ import pytest
 
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
-from tests.kubernetes.kube import Kube
+from tests.kubernetes.kube import Kube, secret
 from tests.notebook import Cell
 from tests.support import Lab
 
@@ -294,9 +294,7 @@ def first_job(notebook: Notebook) -> None:
 def test_executors_that_cannot_come_back_end_each_job_until_they_can(
     spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
 ) -> None:
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "passing"}}
-    secret["stringData"] = {"key": "value"}
-    spark.apply(secret)
+    secret(spark, "passing", {"key": "value"})
     settings = {**ELASTIC, "spark.kubernetes.executor.secretKeyRef.KEY": "passing:key"}
     with (
         ThreadPoolExecutor() as pool,
@@ -308,7 +306,7 @@ def test_executors_that_cannot_come_back_end_each_job_until_they_can(
         for number in (2, 3):
             let(notebook, number)
             let(notebook, number, begin=False)
-        spark.apply(secret)
+        secret(spark, "passing", {"key": "value"})
         let(notebook, 4)
         told = run.result()
     assert told["first"].result == 45

@@ -30,7 +30,7 @@ from tests.kubernetes.api_calls import (
     rights_of,
     rights_taken,
 )
-from tests.kubernetes.kube import Document, Kube, Pod, manifests
+from tests.kubernetes.kube import Document, Kube, Pod, manifests, secret
 from tests.support import must
 from tests.unit.test_deploy import DRIVER, EXECUTOR
 
@@ -159,8 +159,7 @@ def notebook(spark: Kube, executor_image: str) -> Iterator[Pod]:
 
 @pytest.fixture(scope="module")
 def submitter(spark: Kube, executor_image: str) -> Iterator[Pod]:
-    files = {"metadata": {"name": "recorder"}, "stringData": FILES}
-    spark.apply({"apiVersion": "v1", "kind": "Secret", **files})
+    secret(spark, "recorder", FILES)
     with pod_of(spark, executor_image, "spark-submit") as pod:
         yield pod
 
