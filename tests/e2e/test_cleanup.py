@@ -59,7 +59,7 @@ def test_what_was_left_is_found_and_removed(lab: Lab, executor_image: str) -> No
     assert found.keys() == {"container"}
     assert set(found["container"]) <= set(left_over()["container"])
     assert remove(found) == [f"container {found['container'][0]}"]
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while left_over(crashed.run) and time.monotonic() < deadline:
         time.sleep(0.2)
     assert left_over(crashed.run) == {}

@@ -42,7 +42,7 @@ def image(lab: Lab, tmp_path: Path) -> Iterator[str]:
 
 def command(*words: str, **settings: str) -> Ended:
     argv = [sys.executable, "-m", "sparkyard", "push", *words]
-    ended = run(argv, cwd=paths.ROOT, env=settings, check=False, timeout=60)
+    ended = run(argv, cwd=paths.ROOT, env=settings, check=False, timeout=180)
     return Ended(ended.exit_code, ended.stdout, ended.stderr)
 
 

@@ -202,7 +202,7 @@ def _proxy(kube: Kube, port: int, kubeconfig: str) -> Iterator[str]:
     argv = ["kubectl", "--kubeconfig", kubeconfig, "proxy", "--port", str(port)]
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL) as process:
         try:
-            kube.wait_for(lambda: _listens(port), "answer of kubectl proxy", 20, every=0.1)
+            kube.wait_for(lambda: _listens(port), "answer of kubectl proxy", every=0.1)
             yield f"k8s://http://127.0.0.1:{port}"
         finally:
             process.terminate()

@@ -161,7 +161,7 @@ def history(spark: Kube, store: S3, executor_image: str) -> Pod:
     assert "image: spark-executors\n" in text
     text = text.replace("s3a://spark/events/", EVENTS)
     spark.apply(text.replace("image: spark-executors\n", f"image: {executor_image}\n"))
-    spark.ctl("rollout", "status", "deployment/history", "--timeout=90s", timeout=100)
+    spark.ctl("rollout", "status", "deployment/history", "--timeout=120s", timeout=130)
     label = next(yaml.safe_load_all(text))["spec"]["selector"]["matchLabels"]
     words = ",".join(f"{key}={value}" for key, value in label.items())
     (found,) = spark.get("pods", "--selector", words)
@@ -184,7 +184,7 @@ def test_the_history_server_shows_what_both_modes_logged_to_s3(
 
     both = {ran, "from a notebook's pod"}
     try:
-        history.kube.wait_for(lambda: both <= set(over().values()), f"{both} in the history", 40)
+        history.kube.wait_for(lambda: both <= set(over().values()), f"{both} in the history")
     except AssertionError as error:
         error.add_note(f"{over()}\n{history.logs()[-6000:]}")
         raise

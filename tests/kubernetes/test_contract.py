@@ -230,7 +230,7 @@ def test_dynamic_allocation_asks_for_executors_and_lets_them_go(outside: Noteboo
     with ThreadPoolExecutor() as pool:
         job = pool.submit(outside.run, DYNAMIC, settings=settings)
         kube.wait_for(lambda: len(ready(kube)) == 3, "three executors for twenty tasks")
-        kube.wait_for(lambda: not kube.executors("Running"), "end of idle executors", 60)
+        kube.wait_for(lambda: not kube.executors("Running"), "end of idle executors")
         told = job.result()
     assert told["session"].result == sum(range(20))
     assert told["alone"].result is True

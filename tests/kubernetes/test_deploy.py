@@ -206,7 +206,7 @@ def test_no_service_opens_the_namespace_to_the_outside(applied: Site, kind: str)
 
 @pytest.mark.parametrize("name", ["notebook", "history"])
 def test_the_examples_run(applied: Site, name: str) -> None:
-    applied.kube.ctl("rollout", "status", f"deployment/{name}", "--timeout=90s", timeout=100)
+    applied.kube.ctl("rollout", "status", f"deployment/{name}", "--timeout=120s", timeout=130)
 
 
 @pytest.mark.parametrize("name", ["notebook", "history"])

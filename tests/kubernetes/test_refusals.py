@@ -113,7 +113,7 @@ def soon(notebook: Notebook, words: str, source: str = JOB, **options: object) -
     before = names(kube)
     with ThreadPoolExecutor() as pool:
         run = pool.submit(timed, notebook, source, **options)
-        kube.wait_for(lambda: run.done() or names(kube).keys() - before.keys(), "pod", 60)
+        kube.wait_for(lambda: run.done() or names(kube).keys() - before.keys(), "pod")
         pods = names(kube)
         cell, _ = run.result()
     made = [pods[name] for name in pods.keys() - before.keys()]
