@@ -7,6 +7,7 @@ holds neither pip nor uv: a child that installs a package binds a uv of its own 
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -154,7 +155,7 @@ BROKEN_PAIRS = (
 @contextmanager
 def broken(pair: BrokenPair, executors: str) -> Iterator[str]:
     """Give the name of a broken child of `executors`, and take the image away afterwards."""
-    name = f"sparkyard-test/broken:{pair.name}"
+    name = f"sparkyard-test/broken:{pair.name}-{secrets.token_hex(4)}"
     user = run(["docker", "image", "inspect", "--format", "{{.Config.User}}", executors]).stdout
     lines = [f"FROM {executors}", "USER root", *pair.steps, f"USER {user.strip() or 'root'}", ""]
     with tempfile.TemporaryDirectory(prefix="sparkyard-broken-") as directory:

@@ -63,7 +63,9 @@ class Cluster:
             "spark.executor.memory": WORKER_MEMORY,
             "spark.ui.showConsoleProgress": "false",
             # Both workers are to be there before the first job, so that both get a part of it.
+            "spark.cores.max": str(WORKERS * WORKER_CORES),
             "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+            "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
             **(settings or {}),
         }
         return run_notebook(

@@ -42,6 +42,7 @@ def suite(tmp_path: Path, site: Site, monkeypatch: pytest.MonkeyPatch) -> Suite:
     cache = tmp_path / "cache"
     cache.mkdir()
     for kept in ("facts", "layers"):
+        (paths.cache() / kept).mkdir(parents=True, exist_ok=True)
         (cache / kept).symlink_to(paths.cache() / kept)
     monkeypatch.setenv("SPARKYARD_CACHE", str(cache))
     for name, text in SUITE.items():

@@ -45,7 +45,7 @@ from tests.support import Lab
 
 LIMITS = Limits(retries=3, backoff=0.05, longest_wait=2, connect=5, silence=3, grace=3)
 PATIENT = replace(LIMITS, retries=8, silence=10)
-HASTY = replace(LIMITS, retries=1, silence=1)
+HASTY = replace(LIMITS, retries=2, silence=2)
 BLOB = r"/blobs/uploads/.*digest="
 RECORD = r"/releases/manifests/1\.\d+\.0$"
 DATA = "/var/lib/docker-registry"

@@ -31,6 +31,12 @@ spark.driver.defaultJavaOptions          -XX:TieredStopAtLevel=1
 KUBECONFIG = "/run/kubeconfig"
 """Where a container beside the cluster finds its kubeconfig."""
 
+TWO = {
+    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
+    "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
+}
+"""Settings of a session whose first job waits for both executors."""
+
 
 @dataclass(frozen=True)
 class Notebook:
@@ -57,7 +63,7 @@ class Notebook:
             self.place, source, kernel, settings=settings, environment=given, seconds=seconds
         )
 
-    def submit(self, *words: str, seconds: float = 180, **environment: str) -> Any:
+    def submit(self, *words: str, seconds: float = 400, **environment: str) -> Any:
         """Run spark-submit there, and return how it ended."""
         given = {**self.environment, **environment}
         return self.place.exec(

@@ -78,6 +78,10 @@ class Kube:
         pods = self.get("pods", "--selector", "spark-role=executor")
         return [pod for pod in pods if not phases or pod["status"].get("phase") in phases]
 
+    def executor_names(self) -> set[str]:
+        """Return the names of the executors' pods, those that have ended among them."""
+        return {pod["metadata"]["name"] for pod in self.executors()}
+
     def wait_for(
         self, holds: Callable[[], object], what: str, seconds: float = 120, every: float = 0.5
     ) -> float:

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from sparkyard.command import run
 from sparkyard.kubernetes.access import address_towards
 from tests.kubernetes import driver
-from tests.kubernetes.driver import Notebook
+from tests.kubernetes.driver import TWO, Notebook
 from tests.kubernetes.kube import Kube
 from tests.kubernetes.storage import free_port
-from tests.kubernetes.test_losses import LOST, TWO, expected, held, let_go, running
+from tests.kubernetes.test_losses import LOST, expected, held, let_go, running
 
 RESTART = "SPARKYARD_TEST_RESTART_API_SERVER"
 """A command that restarts the cluster's API server: another one for each kind of cluster."""

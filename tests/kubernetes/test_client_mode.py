@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -228,19 +227,6 @@ def test_a_block_managers_port_that_is_taken_at_the_last_moment(outside: Noteboo
     assert told["taken"].result == 1
     assert "Port 17478 (spark.driver.blockManager.port) is taken" in told["session"].error
     outside.kube.wait_for_end(outside.kube.executors, "the executors")
-
-
-def test_a_driver_address_that_pods_cannot_reach_is_told_early(outside: Notebook) -> None:
-    began = time.monotonic()
-    # An address for documentation: nobody has it (RFC 5737).
-    told = outside.run(session(3), environment={"SPARK_DRIVER_HOST": "192.0.2.1"}, seconds=120)
-    seconds = time.monotonic() - began
-    assert told["session"].error, "the job came to an end"
-    seen = told["session"].seen
-    assert "driver unreachable" in seen or "cannot reach the driver" in seen, seen[-3000:]
-    assert "192.0.2.1" in seen
-    assert "SPARK_DRIVER_HOST" in seen
-    assert seconds < 75, "told late"
 
 
 def test_no_kubeconfig(outside: Notebook) -> None:

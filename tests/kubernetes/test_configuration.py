@@ -323,8 +323,9 @@ def of_secret(
         fragments={"10-site.conf": "spark.executor.instances 1\n"},
         volumes=[(MOUNTED, {"secret": {"secretName": name}})],
     ) as notebook:
+        others = spark.executor_names()
         with held(notebook, DATA, "python3") as running:
-            executor = executor_once(notebook, lambda _: True)
+            executor = executor_once(notebook, lambda pod: pod["metadata"]["name"] not in others)
             maps = {each["metadata"]["name"]: str(each) for each in spark.get("configmaps")}
         yield {"executor": executor, "maps": maps, **running.result()["session"].result}
 

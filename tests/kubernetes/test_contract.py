@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sparkyard.command import Completed
-from tests.kubernetes.driver import Notebook
+from tests.kubernetes.driver import TWO, Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
 
 SESSION = """# %% session
@@ -25,7 +25,7 @@ sc = spark.sparkContext
 def executors():
     return sc._jsc.sc().getExecutorMemoryStatus().size() - 1  # the driver is among them
 
-def hold(holds, seconds=200):
+def hold(holds, seconds=500):
     began = time.monotonic()
     while not holds() and time.monotonic() - began < seconds:
         time.sleep(0.2)
@@ -56,7 +56,7 @@ DYNAMIC = (
     SESSION
     + """
 def slow(n):
-    time.sleep(1)
+    time.sleep(3)
     return n
 
 print(json.dumps(sc.parallelize(range(20), 20).map(slow).sum()))
@@ -116,7 +116,7 @@ def seen(outside: Notebook, executor_image: str) -> Seen:
     kube = outside.kube
     look = "id -u; cat /proc/1/status; ls /var/run/secrets/kubernetes.io; touch /etc/x"
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, HELD)
+        job = pool.submit(outside.run, HELD, settings=TWO, seconds=600)
         try:
             kube.wait_for(lambda: len(ready(kube)) == 2, "executors")
             executor = ready(kube)[0]
@@ -269,17 +269,13 @@ spark.stop()
 
 def test_a_pod_that_is_told_to_go_hands_over_its_blocks(outside: Notebook) -> None:
     kube = outside.kube
-    settings = {
-        "spark.storage.decommission.replicationReattemptInterval": "2s",
-        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
-        "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
-    }
+    settings = {**TWO, "spark.storage.decommission.replicationReattemptInterval": "2s"}
     with ThreadPoolExecutor() as pool:
         job = pool.submit(outside.run, DECOMMISSIONED, settings=settings)
         kube.wait_for(lambda: job.done() or _is_there(outside, "cached"), "cached blocks")
         name = ready(kube)[0]["metadata"]["name"]
         log = pool.submit(kube.ctl, "logs", "--follow", name, check=False, timeout=200)
-        kube.ctl("delete", "pod", name, "--wait=false")
+        kube.ctl("delete", "pod", name, "--grace-period=120", "--wait=false")
         told = job.result()
         said = log.result().stdout
     assert told["session"].result == {"rows": 1000, "computed": 1000}

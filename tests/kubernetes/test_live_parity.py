@@ -193,21 +193,21 @@ def test_a_quota_that_is_used_up_is_told(
     assert "exceeded quota: one-pod" in text
 
 
-def test_an_image_that_cannot_be_pulled_is_told_in_half_a_minute(
+def test_an_image_that_cannot_be_pulled_is_told_long_before_the_time_is_up(
     spark: Kube, driver_image: str
 ) -> None:
     absent = "localhost:1/absent:1"
     for words in (images(absent, "e"), images(driver_image, absent)):
         began = time.monotonic()
         assert absent in refused(spark, *words, "--executors", "1", kind=PodStartError)
-        assert time.monotonic() - began < 45
+        assert time.monotonic() - began < 90
 
 
 def test_executors_that_never_register_are_waited_for_no_longer_than_asked(
     spark: Kube, driver_image: str, executor_image: str
 ) -> None:
     with broken(DEAF, executor_image) as image:
-        words = [*images(driver_image, image), "--executors", "1", "--timeout", "30"]
+        words = [*images(driver_image, image), "--executors", "1", "--timeout", "90"]
         text = refused(spark, *words, kind=PodStartError)
     assert "did not register" in text
     assert "-exec-1: Running" in text

@@ -7,18 +7,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 
-from tests.kubernetes.driver import Notebook
+from tests.kubernetes.driver import TWO, Notebook
 from tests.kubernetes.kube import Document, Kube
 from tests.notebook import Cell
 
 LOST = {"first": 1, "second": 2}
 """How many of two executors are lost in each job of the notebook."""
-
-TWO = {
-    "spark.scheduler.minRegisteredResourcesRatio": "1.0",
-    "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
-}
-"""Settings of a session whose first job waits for both executors."""
 
 
 def expected(number: int) -> list[list[int]]:

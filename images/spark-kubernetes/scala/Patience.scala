@@ -24,18 +24,20 @@ class Patience(patience: Long) {
   /** The trouble that has held longest, if one has held long enough.
     *
     * @param alone since when there is no executor
-    * @param began when the job did that waits: what was seen before it alone may have passed
+    * @param began when the job did that waits: what was seen before it may have passed, and a pod
+    *   that waits for what is there by now is looked at by its node only every ten seconds
     */
   def exhausted(now: Long, alone: Long, began: Long): Option[Trouble] = synchronized {
     spans.values
       .filter(span => span.first >= alone && now - span.first >= patience)
-      .filter(span => span.last >= began && now - span.last <= Patience.Gap)
-      .filter(span => span.last - span.first >= patience / 2)
+      .filter(span => span.last - (span.first max began) >= patience / 2)
+      .filter(span => now - span.last <= Patience.Gap)
       .toSeq.sortBy(_.first).headOption.map(_.trouble)
   }
 }
 
 object Patience {
-  // Longer than a pod takes to be made anew and to find out that it cannot reach the driver.
-  private val Gap = 30000L
+  // Longer than a pod takes to be made anew and to find out that it cannot reach the driver: 22 s
+  // on an idle machine.
+  private val Gap = 60000L
 }

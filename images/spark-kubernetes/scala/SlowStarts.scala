@@ -43,5 +43,5 @@ class SlowStarts(client: KubernetesClient) {
 object SlowStarts {
   private val Slow = 4000L
   private val Again = 5000L
-  private val VerySlow = 15000L
+  private val VerySlow = 12000L
 }
