@@ -64,9 +64,13 @@ def content(yard: Yard) -> bytes:
     return made
 
 
-def stopped_half_way(half: threading.Event, site: Mirror) -> None:
-    """Wait until the jar is there by half, and the wheel, which comes beside it, is installed."""
+def stopped_half_way(half: threading.Event) -> None:
     assert half.wait(120), "the build never asked for the jar"
+    time.sleep(0.5)
+
+
+def wheel_installed(site: Mirror) -> None:
+    """Wait for the step beside that of the jar: no other build has had this wheel."""
     deadline = time.monotonic() + 120
     while not any(path.startswith("/files/") for path in site.asked):
         assert time.monotonic() < deadline, "the build never asked for the wheel"
@@ -96,7 +100,8 @@ def test_ctrl_c_stops_the_step_and_the_same_command_goes_on(
 ) -> None:
     half, go_on = site.stall(MAVEN, content)
     process = yard.start("build", "executors")
-    stopped_half_way(half, site)
+    stopped_half_way(half)
+    wheel_installed(site)
     ended = interrupt(process)
     go_on.set()
     assert ended.exit_code == 130
@@ -134,7 +139,7 @@ def test_a_second_build_is_refused_at_once_and_does_no_harm(
 ) -> None:
     half, go_on = site.stall(MAVEN, content)
     first = yard.start("build", "executors")
-    stopped_half_way(half, site)
+    stopped_half_way(half)
     second = yard.run("build", "executors")  # comes back while the first one hangs
     assert first.poll() is None
     assert_clear(second, 35, f"process {first.pid}", str(yard.root), "Wait for it to end")
