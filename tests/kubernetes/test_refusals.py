@@ -183,7 +183,7 @@ def test_a_secret_to_mount_that_is_not_there(outside: Notebook) -> None:
 )
 def test_memory_that_is_not_enough(outside: Notebook, victim: str, told: str) -> None:
     settings = {"spark.executor.memory": "512m", "spark.executor.memoryOverhead": "400m"}
-    settings["spark.task.maxFailures"] = "1"  # what is told at the first is told
+    settings["spark.task.maxFailures"] = "2"  # the first is told before the second ends the cell
     cell, _ = timed(outside, GREEDY.replace("VICTIM", victim), settings=settings)
     assert cell.error
     assert told in cell.stderr
