@@ -24,13 +24,14 @@ class Patience(patience: Long) {
   /** The trouble that has held longest, if one has held long enough.
     *
     * @param alone since when there is no executor
-    * @param began when the job did that waits: what was seen before it may have passed, and a pod
-    *   that waits for what is there by now is looked at by its node only every ten seconds
+    * @param began when the job did that waits: what was seen before it may have passed, and what is
+    *   seen at once may be a pod of the job before
     */
   def exhausted(now: Long, alone: Long, began: Long): Option[Trouble] = synchronized {
     spans.values
       .filter(span => span.first >= alone && now - span.first >= patience)
-      .filter(span => span.last - (span.first max began) >= patience / 2)
+      .filter(span => span.last - span.first >= patience / 2)
+      .filter(span => span.last - began >= patience / 4)
       .filter(span => now - span.last <= Patience.Gap)
       .toSeq.sortBy(_.first).headOption.map(_.trouble)
   }
