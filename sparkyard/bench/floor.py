@@ -16,7 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sparkyard import paths
+from sparkyard import archive, paths
 from sparkyard.command import run
 from sparkyard.locks import apt_lock, dependencies, jars, spark_jars
 from sparkyard.plan import base_image
@@ -57,8 +57,8 @@ def _debian(where: Site, place: Path, base: str) -> None:
     security = where.settings.apt_security_mirror or f"{DEBIAN}-security"
     words = []
     for deb in (deb for debs in lists for deb in debs):
-        archive = security if deb.suite.endswith("-security") else mirror
-        words += [f"{archive}/{deb.path}", f"/var/cache/{deb.sha256}.deb", f"SHA256:{deb.sha256}"]
+        origin = security if deb.suite.endswith("-security") else mirror
+        words += [f"{origin}/{deb.path}", f"/var/cache/{deb.sha256}.deb", f"SHA256:{deb.sha256}"]
     script = (
         "/usr/lib/apt/apt-helper -qq -o APT::Sandbox::User=root "
         f"download-file {' '.join(words)} && "
@@ -91,11 +91,11 @@ def _python(where: Site, place: Path) -> None:
     with ThreadPoolExecutor(1) as pool:
         wheels_installed = pool.submit(run, argv, env=environment)
         file, digest = spark_jars.pinned_sdist(directory / "poetry.lock")
-        archive = place / file
+        fetched = place / file
         tls = ssl.create_default_context(cafile=bundle)
-        spark_jars.fetch(index, file, digest, archive, tls)
-        with tarfile.open(archive) as sdist:
-            sdist.extractall(place / "sdist", filter="data")
+        spark_jars.fetch(index, file, digest, fetched, tls)
+        with tarfile.open(fetched) as sdist:
+            archive.unpack(sdist, place / "sdist")
         wheels_installed.result()  # its failure is the measurement's: a floor without it is too low
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
 
-from sparkyard import paths
+from sparkyard import archive, paths
 from sparkyard.engine import engine
 from sparkyard.errors import HashMismatchError, ImageMissingError
 from sparkyard.facts import layers
@@ -132,16 +132,16 @@ def _saved(references: tuple[str, ...], digests: list[str]) -> Path:
     shutil.rmtree(kept, ignore_errors=True)
     beside = directory.with_suffix(".new")
     beside.mkdir(parents=True)
-    archive = beside / "saved.tar"
-    ended = engine.client("save", "--output", str(archive), *references)
+    saved = beside / "saved.tar"
+    ended = engine.client("save", "--output", str(saved), *references)
     if ended.exit_code != 0:
         raise ImageMissingError(
             f"The engine does not save {', '.join(references)}: {ended.stderr.strip()}",
             "See that the images are there: `nox -s plan`.",
         )
-    with tarfile.open(archive) as opened:
-        opened.extractall(beside, filter="data")
-    archive.unlink()
+    with tarfile.open(saved) as opened:
+        archive.unpack(opened, beside)
+    saved.unlink()
     if not all((beside / "blobs" / digest.replace(":", "/")).is_file() for digest in digests):
         raise ImageMissingError(
             "The engine saves images without the manifests under which they were tested.",
