@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -94,7 +95,9 @@ job(4)
 """Four jobs, each of which the test lets begin, and sees end."""
 
 # Spark's progress bar may stand before it on the same line.
-TOLD = re.compile(r"(\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?:WARN|ERROR) ExecutorWatch: (.*)")
+MOMENT = r"(\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?:WARN|ERROR) "
+TOLD = re.compile(MOMENT + "ExecutorWatch: (.*)")
+NOT_MADE = re.compile(MOMENT + "ExecutorPodsSnapshotsStoreImpl: Exception when notifying")
 TRACE = re.compile(r"^\s+at [\w.$]+\(", re.MULTILINE)
 SOON = 30.0
 """Seconds from a pod's creation until a person reads why it is no executor yet."""
@@ -120,16 +123,17 @@ def soon(
         cell, _ = run.result()
     made = [pods[name] for name in pods.keys() - before.keys()]
     assert made, cell.seen
-    said = [
-        datetime.strptime(moment, "%y/%m/%d %H:%M:%S").replace(tzinfo=UTC)
-        for moment, line in TOLD.findall(cell.stderr)
-        if words in line
-    ]
+    said = [logged_at(moment) for moment, line in TOLD.findall(cell.stderr) if words in line]
     assert said, cell.seen
     seconds = (said[0] - min(made)).total_seconds()
     print(f"{seconds:.0f} s from the pod to its message")
     assert seconds <= within, cell.seen
     return cell
+
+
+def logged_at(moment: str) -> datetime:
+    """Return when a line was logged, by its beginning."""
+    return datetime.strptime(moment, "%y/%m/%d %H:%M:%S").replace(tzinfo=UTC)
 
 
 def names(kube: Kube) -> dict[str, datetime]:
@@ -277,8 +281,11 @@ def test_a_quota_that_is_reached(
     assert cell.result == 45, "one executor is enough for the job"
     assert "small" in cell.stderr
     # Spark asks again each second, for the half minute that it waits for a second executor.
-    traces = cell.stderr.count("Exception when notifying snapshot subscriber")
-    assert 1 <= traces <= 4, "more than one a minute"
+    traces = [logged_at(moment) for moment in NOT_MADE.findall(cell.stderr)]
+    assert traces
+    assert cell.stderr.count("Exception when notifying snapshot subscriber") == len(traces)
+    gaps = [(later - one).total_seconds() for one, later in pairwise(traces)]
+    assert all(gap >= 58 for gap in gaps), "more than one a minute"
 
 
 def let(notebook: Notebook, number: int, begin: bool = True) -> None:
