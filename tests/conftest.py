@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--stack", default="", help="a stack of conf/stacks")
     group.addoption("--image", default="", help="only this image's tests")
     group.addoption("--results", default="", help="a file for the outcomes, counted by group")
+    group.addoption("--nightly", action="store_true", help="only the tests marked nightly")
     group.addoption("--keep", action="store_true", help="leave the containers for looking into")
 
 
@@ -45,7 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    nightly = bool(config.getoption("nightly"))
+    # Not "deselected": nobody left these out of the part that runs.
+    items[:] = [item for item in items if bool(item.get_closest_marker("nightly")) == nightly]
     directories = [Path(__file__).parent / name for name in ENGINE_TESTS]
     for item in items:
         if any(item.path.is_relative_to(directory) for directory in directories):
