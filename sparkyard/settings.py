@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from sparkyard import paths, toml_file
 from sparkyard.command import mask
@@ -18,6 +19,7 @@ from sparkyard.errors import SettingsError, UnknownNameError
 from sparkyard.names import nearest
 
 DEBIAN = "http://deb.debian.org/debian"
+DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
 PYPI = "https://pypi.org/simple"
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 """The public hosts that mirrors stand for, where Sparkyard itself asks them."""
@@ -50,7 +52,8 @@ class Settings:
         verification_key: PEM file with the public key that releases are verified with.
         apt_snapshot: URL under which snapshots of Debian's archive stand, asked for locked
             packages that the mirror no longer has.
-        apt_moved: "refuse" or "follow", where locked packages cannot be had any more.
+        locked: refuse a build, instead of renewing the locks, where locked Debian packages can be
+            had nowhere.
         event_log_dir: s3a://bucket/prefix, or a directory, whose event logs `history` shows.
         hadoop_conf_dir: directory with the core-site.xml that says how to reach S3, and as whom.
         history_port: port on loopback of the history server.
@@ -71,7 +74,7 @@ class Settings:
     signing_key: str = ""
     verification_key: str = ""
     apt_snapshot: str = "https://snapshot.debian.org/archive"
-    apt_moved: str = "refuse"
+    locked: bool = False
     event_log_dir: str = ""
     hadoop_conf_dir: str = ""
     history_port: str = "18080"
@@ -80,7 +83,11 @@ class Settings:
 _URLS = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
          "cran_mirror", "apt_snapshot")  # fmt: skip
 _PORTS = ("local_registry_port", "history_port")
-_CHOICES = {"compression": ("zstd", "gzip"), "apt_moved": ("refuse", "follow")}
+_CHOICES = {"compression": ("zstd", "gzip")}
+_SWITCHES = ("locked",)
+"""Settings that are on or off."""
+_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+"""What the variable of such a setting may hold, in any case."""
 _PLAIN_VARIABLES = {"registry": "REGISTRY", "ca_bundle": "SSL_CERT_FILE"}
 """Variables without our prefix that people already set, asked after the prefixed ones."""
 
@@ -96,26 +103,35 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
     environment = os.environ if environment is None else environment
     known = [field.name for field in fields(Settings)]
     written = toml_file.read(file) if file.exists() else {}
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for name, value in written.items():
         if name not in known:
             raise UnknownNameError(
                 f'{file} sets "{name}", which is no setting.', nearest(name, known)
             )
-        if not isinstance(value, str):
+        if name in _SWITCHES and not isinstance(value, bool):
+            raise SettingsError(
+                f"{file}: {name} is neither true nor false.", f"Write: {name} = true"
+            )
+        if name not in _SWITCHES and not isinstance(value, str):
             raise SettingsError(f"{file}: {name} is not a text.", f'Write it as: {name} = "..."')
         values[name] = value
     for name in known:
         prefixed = environment.get(f"SPARKYARD_{name.upper()}")
         plain = environment.get(_PLAIN_VARIABLES.get(name, ""))
         if prefixed is not None:
-            values[name] = prefixed
+            values[name] = _switch(name, prefixed) if name in _SWITCHES else prefixed
         elif plain and name not in values:
             values[name] = plain
     values["namespace"] = values.get("namespace", "").strip("/")
     settings = Settings(**{name: value for name, value in values.items() if value})
     _check(settings)
     return settings
+
+
+def archives(settings: Settings) -> tuple[str, str]:
+    """Return the URLs of Debian's archive and of its security archive, the site's own if set."""
+    return settings.apt_mirror or DEBIAN, settings.apt_security_mirror or DEBIAN_SECURITY
 
 
 def ca_bundle(settings: Settings) -> Path | None:
@@ -140,6 +156,14 @@ def ca_bundle(settings: Settings) -> Path | None:
             "Set SPARKYARD_CA_BUNDLE to a file with BEGIN CERTIFICATE lines, or to none.",
         )
     return bundle
+
+
+def _switch(name: str, word: str) -> bool:
+    if word.lower() not in _WORDS:
+        raise SettingsError(
+            f'SPARKYARD_{name.upper()} is "{word}".', "Set it to 1 or 0, or leave it out."
+        )
+    return _WORDS[word.lower()]
 
 
 def _check(settings: Settings) -> None:

@@ -22,9 +22,13 @@ def main(argv: list[str]) -> int:
         "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
     )
     parser.add_argument("--no-cache", action="store_true", help="make everything anew")
+    parser.add_argument(
+        "--locked", action="store_true",
+        help="refuse, instead of renewing the locks, where locked Debian packages are gone",
+    )  # fmt: skip
     chosen = parser.parse_args(options)
     wanted = ((session,) if session else ()) + tuple(chosen.images)
-    _show(build(site(chosen.stack), wanted, no_cache=chosen.no_cache))
+    _show(build(site(chosen.stack, locked=chosen.locked), wanted, no_cache=chosen.no_cache))
     return 0
 
 

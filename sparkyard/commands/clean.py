@@ -8,6 +8,7 @@ import shutil
 from sparkyard import console, evidence, paths
 from sparkyard.engine import engine
 from sparkyard.family import stack
+from sparkyard.fetch import store
 from sparkyard.plan import plan
 
 
@@ -24,7 +25,13 @@ def main(argv: list[str]) -> int:
         "--cache",
         action="store_true",
         help="also the engine's whole build cache, the base image and the collected facts; the "
-        "evidence of tests, which nobody makes again from it, stays",
+        "evidence of tests and the store of fetched files stay",
+    )
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="also the Debian packages that were fetched for builds: what the archive has deleted "
+        "since cannot be had again",
     )
     chosen = parser.parse_args(argv)
     images = _images(plan.site())
@@ -38,8 +45,15 @@ def main(argv: list[str]) -> int:
         ended = engine.client("buildx", "prune", "--all", "--force")
         console.note((ended.stdout.strip().splitlines() or ["the build cache was empty"])[-1])
         for place in paths.cache().glob("*"):
-            if place.name != evidence.DIRECTORY:
+            if place.name not in (evidence.DIRECTORY, store.NAME):
                 shutil.rmtree(place) if place.is_dir() else place.unlink()
+    kept = store.size()
+    held = f"{kept.files} fetched files, {console.size(kept.octets)}, in {store.directory()}"
+    if chosen.store:
+        shutil.rmtree(store.directory(), ignore_errors=True)
+        console.note(f"removed {held}")
+    elif kept.files:
+        console.note(f"kept {held}; --store removes them")
     return 0
 
 

@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
         removed = remove(left_over()) + leftovers.sweep(LABEL)
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
-    where = plan.site(chosen.stack)
+    where = plan.site(chosen.stack, locked=chosen.locked)
     parts = _parts(chosen.only, chosen.image)
     if set(parts) != {"unit"}:
         built = build(where, ())  # all of them: tests of one image compare it with others
@@ -92,6 +92,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument(
         "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
     )
+    parser.add_argument(
+        "--locked", action="store_true",
+        help="build with the locks as they are: refuse where locked Debian packages are gone",
+    )  # fmt: skip
     own, rest = argv, []
     if "--" in argv:
         own, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]

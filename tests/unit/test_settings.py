@@ -20,7 +20,6 @@ VALUES = {
     "local_registry_port": ("5001", "5002"),
     "history_port": ("8081", "8082"),
     "compression": ("gzip", "zstd"),
-    "apt_moved": ("follow", "refuse"),
 }
 """Two values of each setting that takes not just any text."""
 
@@ -37,12 +36,11 @@ def test_by_default_nothing_is_set(file: Path) -> None:
         "local_registry_port",
         "compression",
         "apt_snapshot",
-        "apt_moved",
         "history_port",
     ]
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+@pytest.mark.parametrize("name", [f.name for f in fields(Settings) if f.type != "bool"])
 def test_each_comes_from_its_variable_else_from_the_file(file: Path, name: str) -> None:
     first, second = VALUES.get(name, ("a", "b"))
     file.write_text(f'{name} = "{first}"\n')
@@ -85,7 +83,6 @@ def test_refuses_what_is_no_url(file: Path, name: str, value: str) -> None:
     ("name", "value"),
     [
         ("compression", "xz"),
-        ("apt_moved", "yes"),
         *(("local_registry_port", port) for port in ("0", "65536", "-1", "5000/tcp", "\u0665")),
         ("history_port", "http"),
     ],
@@ -95,6 +92,29 @@ def test_refuses_what_is_no_choice_and_no_port(file: Path, name: str, value: str
         settings.load({f"SPARKYARD_{name.upper()}": value}, file)
     assert name in refusal.value.what
     assert value in refusal.value.what
+
+
+@pytest.mark.parametrize(
+    ("written", "variable", "on"),
+    [
+        ("", None, False), ("locked = true", None, True), ("locked = false", None, False),
+        ("", "1", True), ("", "TRUE", True), ("locked = true", "0", False),
+        ("locked = true", "no", False), ("locked = true", "", False),
+    ],
+)  # fmt: skip
+def test_a_switch_is_on_or_off(file: Path, written: str, variable: str | None, on: bool) -> None:
+    file.write_text(f"{written}\n")
+    environment = {} if variable is None else {"SPARKYARD_LOCKED": variable}
+    assert settings.load(environment, file).locked is on
+
+
+def test_refuses_what_is_no_switch(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r'SPARKYARD_LOCKED is "maybe"'):
+        settings.load({"SPARKYARD_LOCKED": "maybe"}, file)
+    file.write_text('locked = "true"\n')
+    with pytest.raises(SettingsError, match="locked is neither true nor false") as refusal:
+        settings.load({}, file)
+    assert "locked = true" in refusal.value.remedy
 
 
 def test_a_namespace_has_no_slash_at_its_ends(file: Path) -> None:

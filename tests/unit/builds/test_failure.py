@@ -13,11 +13,13 @@ from sparkyard.builds.failure import explain
 LOGS = Path(__file__).parent / "logs"
 CASES = {
     "debian-architecture": (13, "the lock is for amd64, and this build is for arm64"),
+    "debian-expired": (34, "this machine's clock is wrong"),
     "debian-login-page": (34, "is not signed"),
-    "debian-moved": (34, "tini 0.19.0-3+b8, procps 2:4.0.4-9 (the index has tini 0.19.0-4)"),
     "debian-no-package": (30, "Unable to locate package no-such-package-here"),
     "debian-not-found": (34, "does not have a Release file"),
+    "debian-not-yet-valid": (34, "this machine's clock is wrong"),
     "debian-other": (14, "is not the tini 0.19.0-3+b8 of the lock"),
+    "debian-out-of-order": (34, "503  Service Unavailable"),
     "debian-refused": (32, "Unable to connect to 172.17.0.1:9"),
     "disk-full-in-layer": (31, "its own log says more"),
     "disk-full-in-step": (31, "No space left on device"),
