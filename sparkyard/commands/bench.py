@@ -1,4 +1,4 @@
-"""`nox -s bench`: measure builds, images, pushes and a cluster, and write bench/results/."""
+"""Measure builds, images, pushes and a cluster as ratios in one run; write bench/results/."""
 
 from __future__ import annotations
 

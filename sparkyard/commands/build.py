@@ -1,4 +1,4 @@
-"""`nox -s pyspark`, `all_spark`, `jupyterhub`, `executors`: build an image and its parents."""
+"""Build images and what they stand on: those that are named, all without a name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s chaos`: kill releases at random points, and look for a torn one."""
+"""Kill releases at random points, and check that no reader ever sees half of one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s clean`: remove the images that Sparkyard has made on this machine, and its caches."""
+"""Remove the images and caches that Sparkyard has made on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s dependencies`: lock a stack's Python packages, its jars and its Debian packages."""
+"""Lock the Python and Debian packages and the jars, and export them for builds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s diff`: what changed between two releases?"""
+"""Print what changed between two releases: packages, layers, sizes, parity."""
 
 from __future__ import annotations
 

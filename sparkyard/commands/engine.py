@@ -1,4 +1,4 @@
-"""`nox -s engine`: check the container engine; install and start a missing one where possible."""
+"""Check the container engine; on Debian or Ubuntu as root, install and start a missing one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s history`: start or stop Spark's History Server on this machine."""
+"""Show past applications in Spark's History Server, from their event logs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s keys`: make the pair of keys that signs and verifies releases, or show it."""
+"""Make the pair of keys that signs releases and verifies them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s lint`: check the code, the scripts, the Dockerfiles and the generated files."""
+"""Check the code, the scripts, the Dockerfiles and the generated files."""
 
 from __future__ import annotations
 

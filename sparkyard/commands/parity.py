@@ -1,4 +1,4 @@
-"""`nox -s parity`: do the driver's image and the executors' image agree?
+"""Compare the driver's image with the executors' image; fail where they must agree and do not.
 
 With --cluster: do a driver and executors that run on a Kubernetes? KUBECONFIG names it.
 """

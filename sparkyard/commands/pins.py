@@ -1,4 +1,4 @@
-"""`nox -s pins`: pin the base images by digest, from a registry that answers."""
+"""Pin the base images by digest, from a registry that answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s plan`: say which images would be rebuilt, and because of which input."""
+"""Print which images would be rebuilt, and because of which input; build nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s promote`: let a channel name a release, without building anything."""
+"""Let a channel name a release: -- 1.4.0 stable."""
 
 from __future__ import annotations
 

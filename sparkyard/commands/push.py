@@ -1,4 +1,4 @@
-"""`nox -s push`, `push_jupyterhub`, `push_executors`: push images that passed their tests."""
+"""Push the images named after --, all without a name, once their evidence is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s registry`: start, stop or remove the registry of this machine."""
+"""Start the registry on this machine's loopback that serves where none is named."""
 
 from __future__ import annotations
 

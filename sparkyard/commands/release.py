@@ -1,4 +1,4 @@
-"""`nox -s release`: release the family under a version, all of it or nothing."""
+"""Release the family under the version named after --, all of it or nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s reproduce`: build the family twice without cache, and compare the images bit by bit."""
+"""Build the family twice without cache, and compare the images bit by bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s rollback`: return a channel to the release that it named before."""
+"""Return a channel to the release that it named before: -- stable."""
 
 from __future__ import annotations
 

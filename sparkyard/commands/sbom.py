@@ -1,4 +1,4 @@
-"""`nox -s sbom`: what is in the images, as SPDX and CycloneDX, and how much of them is known?"""
+"""Write what each image is made of, as SPDX and CycloneDX, and the share of files covered."""
 
 from __future__ import annotations
 

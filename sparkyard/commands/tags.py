@@ -1,4 +1,4 @@
-"""`nox -s tags`: which tags do the built images bear, and what was each computed from?"""
+"""Print the tags of the built images, computed by looking into them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s tests`: test the code, the images, and the family on Spark clusters."""
+"""Test the code, the images, and the family end to end on a Spark cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`nox -s verify -- VERSION`: is a release what its signature vouches for?"""
+"""Check a release's signature, digests and SBOMs, byte by byte."""
 
 from __future__ import annotations
 

@@ -24,24 +24,10 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(main=main))
 
 
-@pytest.mark.parametrize("name", sorted(entry.COMMANDS))
-def test_each_command_is_a_session_and_has_help(name: str) -> None:
-    noxfile = (paths.ROOT / "noxfile.py").read_text()
-    assert f'sparkyard(session, "{name}"' in noxfile
-    assert entry.COMMANDS[name]
-
-
-def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["--help"], ["-h"]):
-        assert entry.main(words) == 0
-        printed = capsys.readouterr().out
-        assert all(name in printed for name in entry.COMMANDS)
-
-
-def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_session(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main(["pln"]) == 11
     printed = capsys.readouterr().err
-    assert 'error: There is no command "pln".' in printed
+    assert 'error: There is no session "pln".' in printed
     assert "  fix: Did you mean plan?" in printed
 
 
