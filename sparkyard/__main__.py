@@ -14,14 +14,14 @@ from sparkyard.errors import INTERRUPTED, DiskFullError, FileAccessError, Sparky
 
 def main(argv: list[str]) -> int:
     """Run a session and return its exit code; see docs/exit-codes.md."""
-    verbose = "--verbose" in argv
-    argv = [word for word in argv if word != "--verbose"]
+    # What follows another -- belongs to a tool that the session runs, as pytest.
+    verbose = "--verbose" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
         if not argv or argv[0] in ("-h", "--help"):
             return _help()
         session = commands.find(argv[0])
         module = importlib.import_module(f"sparkyard.commands.{session.command}")
-        return int(module.main([*filter(None, [session.image]), *argv[1:]]))
+        return int(module.main(argv[1:], *([session] if session.image else [])))
     except SparkyardError as error:
         if verbose:
             traceback.print_exc()

@@ -1,4 +1,4 @@
-"""Which sessions are there, and what does each do?
+"""Which sessions are there, what does each do, and which options do all have?
 
 A session runs one module of this package: a command, whose docstring begins with its help. Only
 the standard library is needed: `make help` and the noxfile ask this before a tool is installed.
@@ -6,6 +6,7 @@ the standard library is needed: `make help` and the noxfile ask this before a to
 
 from __future__ import annotations
 
+import argparse
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,3 +78,20 @@ def find(name: str) -> Session:
             return session
         known.append(session.name)
     raise UnknownNameError(f'There is no session "{name}".', nearest(name, known))
+
+
+def parser(session: str, description: str | None, epilog: str = "") -> argparse.ArgumentParser:
+    """Return the parser of a session's options, with those that all sessions have."""
+    made = argparse.ArgumentParser(
+        prog=f"nox -s {session} --", description=description, epilog=epilog, allow_abbrev=False
+    )
+    # Read by `__main__`, which shows the error.
+    made.add_argument("--verbose", action="store_true", help="show where an error was raised, too")
+    return made
+
+
+def add_stack(to: argparse.ArgumentParser, default: str = "images.toml's") -> None:
+    """Add the option that names a stack; `default` is what its help says of the default."""
+    to.add_argument(
+        "--stack", default="", metavar="NAME", help=f"a stack of conf/stacks (default: {default})"
+    )

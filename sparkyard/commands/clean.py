@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 
-from sparkyard import console, evidence, paths
+from sparkyard import commands, console, evidence, paths
 from sparkyard.engine import engine
 from sparkyard.family import stack
 from sparkyard.plan import plan
@@ -13,10 +12,7 @@ from sparkyard.plan import plan
 
 def main(argv: list[str]) -> int:
     """Remove images, and with --cache all that makes the next build quick."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s clean --",
-        description="Remove the images of this checkout's namespace from the engine.",
-    )
+    parser = commands.parser("clean", __doc__)
     parser.add_argument(
         "--old", action="store_true", help="only builds that no moving tag names any more"
     )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import argparse
-
-from sparkyard import console, paths, settings
+from sparkyard import commands, console, paths, settings
 from sparkyard.builds import apt_resolver, bake
 from sparkyard.engine import engine
 from sparkyard.family import images, stack
@@ -14,11 +12,8 @@ from sparkyard.plan import base_image, plan
 
 def main(argv: list[str]) -> int:
     """Write poetry.lock, requirements/, jars/ and the locks of apt/ of a stack, or of all."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s dependencies --",
-        description="Lock the Debian and Python packages and the jars of the stacks for builds.",
-    )
-    parser.add_argument("--stack", default="", help="only this stack (default: all)")
+    parser = commands.parser("dependencies", __doc__)
+    commands.add_stack(parser, default="all")
     parser.add_argument(
         "--upgrade", nargs="*", metavar="PACKAGE", default=None,
         help="let these Python packages move to newer versions; all without names",

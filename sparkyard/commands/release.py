@@ -1,4 +1,9 @@
-"""Release the family under the version named after --, all of it or nothing."""
+"""Release the family under the version named after --, all of it or nothing.
+
+All images are pushed by digest and read back, the release's record is written, then the tags move
+and the commit is tagged. An interrupted release goes on with the same command; until the record is
+written there is no release.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import console, evidence, git, paths, versions
+from sparkyard import commands, console, evidence, git, paths, versions
 from sparkyard.errors import GitError
 from sparkyard.git import Checkout
 from sparkyard.plan import plan
@@ -70,14 +75,9 @@ def _finish(chosen: argparse.Namespace, place: Place, done: ReleaseFiles) -> int
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="nox -s release --",
-        description="Release the family: push all images by digest, read them back, write the "
-        "release's record, then move the tags and tag the commit. An interrupted release goes on "
-        "with the same command; until the record is written there is no release.",
-    )
+    parser = commands.parser("release", __doc__)
     parser.add_argument("version", help="the version, after semver.org: 1.4.0, 1.5.0-rc.1")
-    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    commands.add_stack(parser)
     parser.add_argument("--push", action="store_true", help="push the git tag to origin, too")
     parser.add_argument(
         "--allow-untested", action="store_true",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 
-from sparkyard import console, evidence, tags, versions
+from sparkyard import commands, console, evidence, tags, versions
 from sparkyard.plan import plan
 from sparkyard.plan.plan import INPUTS_LABEL
 from sparkyard.tags import Tagged
@@ -21,14 +20,10 @@ def main(argv: list[str]) -> int:
         UnknownNameError: there is no image of that name.
         VersionError: the version is none.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s tags --", description="Print the tags of the built images."
-    )
+    parser = commands.parser("tags", __doc__)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="images (default: all)")
     parser.add_argument("--version", default="", help="as if they were released under it")
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
     if chosen.version:

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import bootstrap, console, evidence, git, paths, test_results
+from sparkyard import bootstrap, commands, console, evidence, git, paths, test_results
 from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
@@ -68,9 +68,9 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        prog="nox -s tests --",
-        description="Test the code, the images, and the family end to end on a Spark cluster.",
+    parser = commands.parser(
+        "tests",
+        __doc__,
         epilog="Options after another -- are pytest's own.",
     )
     parser.add_argument(
@@ -89,9 +89,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="remove what earlier runs have left in the engine and on the cluster of KUBECONFIG, "
         "and test nothing",
     )  # fmt: skip
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     own, rest = argv, []
     if "--" in argv:
         own, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
