@@ -37,11 +37,8 @@ def main(argv: list[str]) -> int:
     version = str(versions.parse(chosen.version))
     site = plan.site(chosen.stack)
     checkout = git.checkout()
-    if chosen.push and not checkout.source:
-        raise GitError(
-            "--push is asked for, and the checkout has no remote called origin.",
-            "Add one with `git remote add origin URL`, or leave out --push.",
-        )
+    if chosen.push:
+        git.require_origin(version)
     place = releases.place(site, start=True)
     place.registry.ping()
     desk = Desk(place, console.note, chosen.take_over)

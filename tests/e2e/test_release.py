@@ -100,6 +100,7 @@ def family(
     made.git("init", "--quiet", "--initial-branch=main")
     made.git("config", "user.name", "Tester")
     made.git("config", "user.email", "tester@example.com")
+    made.git("remote", "add", "origin", str(directory / "origin"))
     made.commit("The family")
     try:
         made.must("build")
@@ -135,6 +136,13 @@ def test_nothing_is_released_without_evidence(family: Family, registry: Served) 
 def test_both_releases_are_whole(released: Family) -> None:
     for version in ("0.1.0", "0.2.0"):
         assert "spark-executors" in released.must("verify", version)
+
+
+def test_no_file_of_a_release_names_a_directory_of_this_machine(released: Family) -> None:
+    files = list((released.root / "build/releases/0.2.0").iterdir())
+    assert {"release.json", "release.md", "release.html"} <= {file.name for file in files}
+    for file in files:
+        assert str(released.root.parent) not in file.read_text(), file.name
 
 
 def test_the_commit_of_a_release_bears_an_annotated_tag(released: Family) -> None:
