@@ -116,7 +116,8 @@ def _check(place: Place, version: str, checkout: Checkout) -> None:
 def _prove(site: Site, found: Sequence[Candidate], *, allow_untested: bool) -> None:
     release.check_locked(found)
     if not allow_untested:
-        evidence.require({each.image.name: each.digest for each in found}, site.family)
+        digests = {each.image.name: each.digest for each in found}
+        evidence.require(digests, site.family, site.settings.evidence_parts)
     elif missing := release.unproven(site, found):
         console.note("=" * 72)
         console.note(f"UNTESTED: nothing vouches for {', '.join(missing)}.")

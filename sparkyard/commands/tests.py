@@ -61,7 +61,8 @@ def main(argv: list[str]) -> int:
         file = Path(directory) / "results.json"
         exit_code = bootstrap.call([*pytest, "--results", str(file), *rest])
         results = test_results.read(file)
-        if before and not _restricted(chosen.k, rest, os.environ.get("PYTEST_ADDOPTS", "")):
+        added = os.environ.get("PYTEST_ADDOPTS", "")
+        if before and not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
             _record(where, results, before)
     _finish(exit_code, results.broken if results else ())
     return 0
@@ -81,6 +82,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         "--image", default="", help="only the image tests of this image (name, or its session)"
     )
     parser.add_argument("-k", default="", metavar="EXPR", help="only tests that match, as pytest's")
+    parser.add_argument(
+        "--nightly", action="store_true",
+        help="only the tests that prove the same at greater length; other runs leave them out",
+    )  # fmt: skip
     parser.add_argument(
         "--keep", action="store_true", help="leave the containers for looking into them"
     )
@@ -115,8 +120,14 @@ def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
     options = ["--stack", where.stack.name]
     options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
+    options += ["--nightly"] if chosen.nightly else []
     options += ["--keep"] if chosen.keep else []
     return options
+
+
+def _some(chosen: argparse.Namespace, parts: tuple[str, ...]) -> bool:
+    """Tell whether a nightly run takes some directories alone: its tests are one part of all."""
+    return chosen.nightly and (parts != PARTS or bool(chosen.image))
 
 
 def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:

@@ -95,6 +95,7 @@ def family(
             "SPARKYARD_CACHE": str(cache),
             "REGISTRY": registry.host,
             "XDG_CONFIG_HOME": str(directory / "config"),
+            "KUBECONFIG": "",  # else evidence of the tests on that cluster is asked for
         },
     )
     made.git("init", "--quiet", "--initial-branch=main")
@@ -212,6 +213,15 @@ def test_a_version_that_cannot_be(
     released: Family, version: str, code: int, parts: tuple[str, ...]
 ) -> None:
     assert_clear(released.run("release", version), code, *parts)
+
+
+def test_with_a_cluster_its_tests_are_asked_for(released: Family) -> None:
+    ended = released.run("release", "0.2.1", "--dry-run", KUBECONFIG="/etc/kubeconfig")
+    assert_clear(ended, 63, "kubernetes (not run)", "`nox -s tests -- --only kubernetes`")
+    assert "e2e" not in ended.message
+    assert released.must("release", "0.2.1", "--dry-run")
+    ended = released.run("release", "0.2.1", "--dry-run", SPARKYARD_EVIDENCE="parity,nightly")
+    assert_clear(ended, 63, "nightly (not run)", "`nox -s tests -- --nightly`")
 
 
 def test_a_dry_run_changes_nothing(released: Family, registry: Served) -> None:
