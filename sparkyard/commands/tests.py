@@ -29,7 +29,9 @@ is the run. See tests/support.py."""
 KINDS = ("container", "network", "volume", "image")
 """What a run makes in the engine, in the order in which it can be removed."""
 
-HARMLESS = ("-v", "-vv", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail")
+HARMLESS = (
+    "-v", "-vv", "--verbose", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail",
+)  # fmt: skip
 """Options of pytest that do not choose among tests: a run with these may be recorded."""
 
 _FAILED, _INTERRUPTED, _NOTHING_RUN = 1, 2, 5

@@ -60,7 +60,7 @@ def test_the_option_nightly_is_handed_to_pytest() -> None:
     ("expression", "rest", "added", "restricted"),
     [
         ("", [], "", False),
-        ("", ["-v", "--tb=short", "--durations=5"], "-q --color=yes", False),
+        ("", ["-v", "--verbose", "--tb=short", "--durations=5"], "-q --color=yes", False),
         ("name", [], "", True),
         ("", ["--lf"], "", True),
         ("", ["-m", "engine"], "", True),
