@@ -24,6 +24,9 @@ PYPI = "https://pypi.org/simple"
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 """The public hosts that mirrors stand for, where Sparkyard itself asks them."""
 
+EVIDENCE = ("images", "e2e", "kubernetes", "nightly", "parity")
+"""The parts of evidence; see evidence.py."""
+
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -54,6 +57,8 @@ class Settings:
             packages that the mirror no longer has.
         locked: refuse a build, instead of renewing the locks, where locked Debian packages can be
             had nowhere.
+        evidence: the parts, joined by commas, that a push and a release ask for; when not set,
+            kubernetes belongs to them where KUBECONFIG names a cluster.
         event_log_dir: s3a://bucket/prefix, or a directory, whose event logs `history` shows.
         hadoop_conf_dir: directory with the core-site.xml that says how to reach S3, and as whom.
         history_port: port on loopback of the history server.
@@ -75,9 +80,15 @@ class Settings:
     verification_key: str = ""
     apt_snapshot: str = "https://snapshot.debian.org/archive"
     locked: bool = False
+    evidence: str = "images,e2e,parity"
     event_log_dir: str = ""
     hadoop_conf_dir: str = ""
     history_port: str = "18080"
+
+    @property
+    def evidence_parts(self) -> tuple[str, ...]:
+        """The names in `evidence`."""
+        return tuple(part.strip() for part in self.evidence.split(",") if part.strip())
 
 
 _URLS = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
@@ -123,6 +134,8 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
             values[name] = _switch(name, prefixed) if name in _SWITCHES else prefixed
         elif plain and name not in values:
             values[name] = plain
+    if not values.get("evidence") and environment.get("KUBECONFIG"):
+        values["evidence"] = f"{Settings.evidence},kubernetes"
     values["namespace"] = values.get("namespace", "").strip("/")
     settings = Settings(**{name: value for name, value in values.items() if value})
     _check(settings)
@@ -172,6 +185,12 @@ def _check(settings: Settings) -> None:
             raise SettingsError(
                 f'The setting {name} is "{getattr(settings, name)}".',
                 f"Set SPARKYARD_{name.upper()} to {' or '.join(choices)}.",
+            )
+    for part in settings.evidence_parts or ("",):
+        if part not in EVIDENCE:
+            raise SettingsError(
+                f'The setting evidence names "{part}", and evidence has no such part.',
+                f"{nearest(part, EVIDENCE)} SPARKYARD_EVIDENCE takes parts joined by commas.",
             )
     for name in _PORTS:
         port = getattr(settings, name)

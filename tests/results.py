@@ -1,7 +1,8 @@
 """What came of a run of tests, group by group? Written down for `nox -s tests`, which asks for it.
 
-A group is a directory of tests/, or one image in tests/images. What each group should have run is
-known from the collection, so that a test that never ran is not taken for one that passed.
+A group is a directory of tests/, one image in tests/images, or all tests marked nightly. What each
+group should have run is known from the collection, so that a test that never ran is not taken for
+one that passed.
 """
 
 from __future__ import annotations
@@ -73,6 +74,8 @@ class Counting:
 
 def group_of(item: pytest.Item, tests: Path) -> str:
     """Return a test's group: its directory below `tests`; in tests/images see test_results.py."""
+    if item.get_closest_marker("nightly"):
+        return "nightly"  # no run has these beside others: see conftest.py
     path = item.path
     directory = path.relative_to(tests).parts[0] if path.is_relative_to(tests) else ""
     if directory != "images":

@@ -1,11 +1,10 @@
-"""`nox -s clean`: remove the images that Sparkyard has made on this machine, and its caches."""
+"""Remove the images and caches that Sparkyard has made on this machine."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 
-from sparkyard import console, evidence, paths
+from sparkyard import commands, console, evidence, paths
 from sparkyard.engine import engine
 from sparkyard.family import stack
 from sparkyard.fetch import store
@@ -14,10 +13,7 @@ from sparkyard.plan import plan
 
 def main(argv: list[str]) -> int:
     """Remove images, and with --cache all that makes the next build quick."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s clean --",
-        description="Remove the images of this checkout's namespace from the engine.",
-    )
+    parser = commands.parser("clean", __doc__)
     parser.add_argument(
         "--old", action="store_true", help="only builds that no moving tag names any more"
     )

@@ -1,4 +1,4 @@
-"""`nox -s dependencies`: lock a stack's Python packages, its jars and its Debian packages."""
+"""Lock the Python and Debian packages and the jars, and export them for builds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from sparkyard import console, paths, settings
+from sparkyard import commands, console, paths, settings
 from sparkyard.builds import apt_resolver, bake, proposal, supply
 from sparkyard.builds.build import only_build
 from sparkyard.builds.proposal import APT, JARS, KINDS, PYTHON, Move, Proposal
@@ -54,11 +54,8 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="nox -s dependencies --",
-        description="Lock the Debian and Python packages and the jars of the stacks for builds.",
-    )
-    parser.add_argument("--stack", default="", help="only this stack (default: all)")
+    parser = commands.parser("dependencies", __doc__)
+    commands.add_stack(parser, default="all")
     parser.add_argument(
         "--upgrade", nargs="*", metavar="PACKAGE", default=None,
         help="let these Python packages move to newer versions; all without names",

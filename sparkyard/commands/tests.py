@@ -1,4 +1,4 @@
-"""`nox -s tests`: test the code, the images, and the family on Spark clusters."""
+"""Test the code, the images, and the family end to end on a Spark cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import bootstrap, console, evidence, git, paths, test_results
+from sparkyard import bootstrap, commands, console, evidence, git, paths, test_results
 from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
@@ -29,7 +29,9 @@ is the run. See tests/support.py."""
 KINDS = ("container", "network", "volume", "image")
 """What a run makes in the engine, in the order in which it can be removed."""
 
-HARMLESS = ("-v", "-vv", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail")
+HARMLESS = (
+    "-v", "-vv", "--verbose", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail",
+)  # fmt: skip
 """Options of pytest that do not choose among tests: a run with these may be recorded."""
 
 _FAILED, _INTERRUPTED, _NOTHING_RUN = 1, 2, 5
@@ -61,16 +63,17 @@ def main(argv: list[str]) -> int:
         file = Path(directory) / "results.json"
         exit_code = bootstrap.call([*pytest, "--results", str(file), *rest])
         results = test_results.read(file)
-        if before and not _restricted(chosen.k, rest, os.environ.get("PYTEST_ADDOPTS", "")):
+        added = os.environ.get("PYTEST_ADDOPTS", "")
+        if before and not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
             _record(where, results, before)
     _finish(exit_code, results.broken if results else ())
     return 0
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        prog="nox -s tests --",
-        description="Test the code, the images, and the family end to end on a Spark cluster.",
+    parser = commands.parser(
+        "tests",
+        __doc__,
         epilog="Options after another -- are pytest's own.",
     )
     parser.add_argument(
@@ -82,6 +85,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("-k", default="", metavar="EXPR", help="only tests that match, as pytest's")
     parser.add_argument(
+        "--nightly", action="store_true",
+        help="only the tests that prove the same at greater length; other runs leave them out",
+    )  # fmt: skip
+    parser.add_argument(
         "--keep", action="store_true", help="leave the containers for looking into them"
     )
     parser.add_argument(
@@ -89,12 +96,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="remove what earlier runs have left in the engine and on the cluster of KUBECONFIG, "
         "and test nothing",
     )  # fmt: skip
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     parser.add_argument(
         "--locked", action="store_true",
-        help="build with the locks as they are: refuse where locked Debian packages are gone",
+        help="refuse, instead of renewing the locks, where locked Debian packages are gone",
     )  # fmt: skip
     own, rest = argv, []
     if "--" in argv:
@@ -121,8 +126,14 @@ def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
     options = ["--stack", where.stack.name]
     options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
+    options += ["--nightly"] if chosen.nightly else []
     options += ["--keep"] if chosen.keep else []
     return options
+
+
+def _some(chosen: argparse.Namespace, parts: tuple[str, ...]) -> bool:
+    """Tell whether a nightly run takes some directories alone: its tests are one part of all."""
+    return chosen.nightly and (parts != PARTS or bool(chosen.image))
 
 
 def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:

@@ -82,7 +82,7 @@ def candidates(site: Site) -> tuple[Candidate, ...]:
 
 def unproven(site: Site, found: Sequence[Candidate]) -> tuple[str, ...]:
     """Return the names of the images for whose digests evidence is missing."""
-    missing = evidence.gaps(_digests(found), site.family)
+    missing = evidence.gaps(_digests(found), site.family, site.settings.evidence_parts)
     return tuple(dict.fromkeys(gap.image for gap in missing))
 
 

@@ -20,6 +20,7 @@ VALUES = {
     "local_registry_port": ("5001", "5002"),
     "history_port": ("8081", "8082"),
     "compression": ("gzip", "zstd"),
+    "evidence": ("parity", "e2e, nightly"),
 }
 """Two values of each setting that takes not just any text."""
 
@@ -36,6 +37,7 @@ def test_by_default_nothing_is_set(file: Path) -> None:
         "local_registry_port",
         "compression",
         "apt_snapshot",
+        "evidence",
         "history_port",
     ]
 
@@ -64,6 +66,32 @@ def test_an_empty_variable_takes_a_setting_away(file: Path) -> None:
     file.write_text('pypi_index = "http://a"\nbase_registry = "r"\n')
     empty = {"SPARKYARD_PYPI_INDEX": "", "SPARKYARD_BASE_REGISTRY": ""}
     assert settings.load(empty, file) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("environment", "parts"),
+    [
+        ({}, ("images", "e2e", "parity")),
+        ({"KUBECONFIG": ""}, ("images", "e2e", "parity")),
+        ({"KUBECONFIG": "/x"}, ("images", "e2e", "parity", "kubernetes")),
+        ({"KUBECONFIG": "/x", "SPARKYARD_EVIDENCE": " parity , e2e,"}, ("parity", "e2e")),
+    ],
+)
+def test_tests_on_a_cluster_are_asked_for_where_one_is_named(
+    file: Path, environment: dict[str, str], parts: tuple[str, ...]
+) -> None:
+    assert settings.load(environment, file).evidence_parts == parts
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [("e2e,kubernets", "Did you mean kubernetes?"), (",", "Known are: e2e, images")],
+)
+def test_a_part_of_evidence_that_does_not_exist(file: Path, value: str, remedy: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        settings.load({"SPARKYARD_EVIDENCE": value}, file)
+    assert refusal.value.exit_code == 16
+    assert remedy in refusal.value.remedy
 
 
 @pytest.mark.parametrize("name", URLS)

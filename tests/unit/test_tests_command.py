@@ -6,6 +6,7 @@ import pytest
 
 from sparkyard import errors
 from sparkyard.commands import tests as command
+from sparkyard.plan import plan
 
 
 @pytest.mark.parametrize(
@@ -35,10 +36,31 @@ def test_options_after_a_second_dash_are_pytests() -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "some"),
+    [
+        ([], False),
+        (["--only", "e2e"], False),
+        (["--nightly"], False),
+        (["--nightly", "--only", "kubernetes"], True),
+        (["--nightly", "--image", "executors"], True),
+    ],
+)
+def test_a_nightly_run_of_one_directory_is_not_recorded(argv: list[str], some: bool) -> None:
+    chosen, _ = command._parse(argv)
+    assert command._some(chosen, command._parts(chosen.only, chosen.image)) is some
+
+
+def test_the_option_nightly_is_handed_to_pytest() -> None:
+    for argv in ([], ["--nightly"]):
+        chosen, _ = command._parse(argv)
+        assert [o for o in command._options(chosen, plan.site()) if o == "--nightly"] == argv
+
+
+@pytest.mark.parametrize(
     ("expression", "rest", "added", "restricted"),
     [
         ("", [], "", False),
-        ("", ["-v", "--tb=short", "--durations=5"], "-q --color=yes", False),
+        ("", ["-v", "--verbose", "--tb=short", "--durations=5"], "-q --color=yes", False),
         ("name", [], "", True),
         ("", ["--lf"], "", True),
         ("", ["-m", "engine"], "", True),
