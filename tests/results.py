@@ -8,19 +8,29 @@ one that passed.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sparkyard import whole_file
 from sparkyard.test_results import PAIR, Group, Results
+
+SLOWEST = 10
+"""Files and tests that are named at the end of a run, each with its seconds."""
 
 
 class Counting:
-    """A plugin that counts outcomes and writes them to a file at the end."""
+    """A plugin that counts outcomes, writes them to a file at the end, and names the slowest.
 
-    def __init__(self, file: Path) -> None:
+    Where workers run the tests, each collects all of them and tells the groups at its end; the
+    outcomes come one by one. So this runs in the workers as well as in the process that has them.
+    """
+
+    def __init__(self, file: Path, durations: Path) -> None:
         self.file = file
+        self.durations = durations
         self.group_of: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
@@ -53,11 +63,34 @@ class Counting:
         elif report.when == "call":
             self.outcomes[test] = "passed"
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the results."""
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what a worker knows of the collection; one that crashed left tests unrun."""
+        told = getattr(node, "workeroutput", {})
+        self.group_of |= told.get("groups", {})
+        self.deselected = max(self.deselected, told.get("deselected", 0))
+        if error or "groups" not in told:
+            self.broken.append(f"worker {node.gateway.id}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the results; a worker tells them to the process that has it."""
+        worker: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        if worker is not None:
+            worker["groups"], worker["deselected"] = self.group_of, self.deselected
+            return
         groups = {group: self._counted(group) for group in sorted(set(self.group_of.values()))}
         results = Results(groups, self.deselected, tuple(self.broken))
         self.file.write_text(json.dumps(results.as_document(), indent=1) + "\n", encoding="utf-8")
+        tests = {test: round(seconds, 2) for test, seconds in sorted(self.seconds.items())}
+        whole_file.write(self.durations, json.dumps(tests, indent=0) + "\n")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name the slowest files and tests."""
+        for title, seconds in (("files", by_file(self.seconds)), ("tests", self.seconds)):
+            if seconds:
+                terminalreporter.section(f"slowest {title}, in seconds")
+            for name, taken in sorted(seconds.items(), key=lambda each: -each[1])[:SLOWEST]:
+                terminalreporter.write_line(f"{taken:8.1f}  {name}")
 
     def _counted(self, group: str) -> Group:
         tests = [test for test, of in self.group_of.items() if of == group]
@@ -70,6 +103,15 @@ class Counting:
             seconds=round(sum(self.seconds.get(test, 0.0) for test in tests), 3),
             failures=tuple(test for test in tests if self.outcomes.get(test) == "failed"),
         )
+
+
+def by_file(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of all tests of each file."""
+    found: dict[str, float] = {}
+    for test, taken in seconds.items():
+        file = test.partition("::")[0]
+        found[file] = found.get(file, 0.0) + taken
+    return found
 
 
 def group_of(item: pytest.Item, tests: Path) -> str:

@@ -19,8 +19,11 @@ from sparkyard.names import nearest
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
 
-PARTS = ("unit", "images", "e2e", "kubernetes")
-"""The directories of tests/, the quickest first: what fails is seen early."""
+PARTS = ("kubernetes", "e2e", "images", "unit")
+"""The directories of tests/; those that wait longest begin first, and the others fill the time."""
+
+DURATIONS = paths.BUILD / "tests" / "durations.json"
+"""The seconds of each test of the last run, its set-up included."""
 
 LABEL = "io.sparkyard.test"
 """Borne by all that a test run makes in the engine, and by its namespaces on a cluster; its value
@@ -29,8 +32,12 @@ is the run. See tests/support.py."""
 KINDS = ("container", "network", "volume", "image")
 """What a run makes in the engine, in the order in which it can be removed."""
 
+WORKERS = (os.cpu_count() or 1) + 1
+"""Processes that run tests side by side: most tests wait for others half of their time."""
+
 HARMLESS = (
-    "-v", "-vv", "--verbose", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail",
+    "-n", "-v", "-vv", "--verbose", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color",
+    "--maxfail",
 )  # fmt: skip
 """Options of pytest that do not choose among tests: a run with these may be recorded."""
 
@@ -56,7 +63,7 @@ def main(argv: list[str]) -> int:
         built = build(where, ())  # all of them: tests of one image compare it with others
         if built.plan.rebuilds:
             console.note(f"built what the tests need in {built.seconds:.0f} s")
-    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where)]
+    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where), *_side_by_side(rest)]
     pytest += [str(paths.ROOT / "tests" / part) for part in parts]
     before = _digests(where) if set(parts) != {"unit"} else {}
     with tempfile.TemporaryDirectory() as directory:
@@ -129,6 +136,13 @@ def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
     options += ["--nightly"] if chosen.nightly else []
     options += ["--keep"] if chosen.keep else []
     return options
+
+
+def _side_by_side(rest: Sequence[str]) -> list[str]:
+    """Return the options by which several processes run tests, unless a terminal is wanted."""
+    if {"--pdb", "--trace", "-s"} & set(rest):
+        return []
+    return ["-n", str(WORKERS), "--no-loadscope-reorder"]
 
 
 def _some(chosen: argparse.Namespace, parts: tuple[str, ...]) -> bool:

@@ -12,9 +12,9 @@ from sparkyard.plan import plan
 @pytest.mark.parametrize(
     ("only", "image", "parts"),
     [
-        ([], "", ("unit", "images", "e2e", "kubernetes")),
-        (["e2e,unit"], "", ("unit", "e2e")),
-        (["images", "unit"], "", ("unit", "images")),
+        ([], "", ("kubernetes", "e2e", "images", "unit")),
+        (["e2e,unit"], "", ("e2e", "unit")),
+        (["images", "unit"], "", ("images", "unit")),
         ([], "executors", ("images",)),
         (["e2e"], "executors", ("e2e",)),
     ],
