@@ -43,9 +43,10 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
             debs.lay_out(where.stack, name)
 
 
-def tell(made: Proposal) -> None:
-    """Say what new locks change, in a few lines."""
+def put(made: Proposal) -> None:
+    """Put new locks in place, and say what they change in a few lines."""
     moves, files = made.moves(), made.files()
+    made.put()
     secure = sum(bool(move.security) for move in moves)
     console.note(f"{_count(moves, 'package')} moved, {secure} of them security updates")
     console.note(f"changed: {', '.join(map(proposal.shown, files))}; commit them")
@@ -68,8 +69,7 @@ def _renew(where: Site, lists: Sequence[str], missing: Missing) -> None:
                 "No lock was changed. Run the same command again later, or set apt_mirror to "
                 "another mirror.",
             )
-        made.put()
-        tell(made)
+        put(made)
 
 
 def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[str, ...]:

@@ -42,9 +42,8 @@ def main(argv: list[str]) -> int:
                 _lock(where, made, kinds, upgrade)
                 moves[name] = made.moves()
                 files += made.files()
-                if not chosen.dry_run:
-                    made.put()
-                    _tell(name, made)
+                if made.files() and not chosen.dry_run:
+                    supply.put(made)
         if not chosen.dry_run:
             _check(where.stack)
             console.note(f"{name}: locks and exports are current.")
@@ -113,13 +112,6 @@ def _check(locked: Stack) -> None:
     dependencies.check_closed(locked.dependencies, images.load())
     jars.check_current(locked.dependencies)
     apt_lock.check_current(locked)
-
-
-def _tell(name: str, made: Proposal) -> None:
-    if made.files():
-        supply.tell(made)
-    else:
-        console.note(f"{name}: nothing moved")
 
 
 def _show(moves: dict[str, tuple[Move, ...]], files: list[Path], *, as_json: bool) -> None:

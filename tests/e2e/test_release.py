@@ -86,7 +86,7 @@ def family(
     cache = directory / "cache"
     cache.mkdir()
     for known in paths.cache().iterdir():
-        if known.name == "base" or known.name.startswith("base-of-"):
+        if known.name in ("base", "store") or known.name.startswith("base-of-"):
             (cache / known.name).symlink_to(known)
     made = Family(
         root,
