@@ -92,9 +92,24 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             "Set SPARKYARD_CA_BUNDLE to a PEM file that holds the network's or mirror's authority.",
         ),
         (
-            r"sparkyard-fetch: (?:not-found|truncated|http-error)|"
+            r"was not found in the package registry|there (?:is|are) no versions? of|"
+            r"HTTP status client error \(404 ",
+            MirrorError,
+            "A locked Python package cannot be had.",
+            "If the setting pypi_index is set, that index lacks it. Else it was removed: lock another "
+            "version with `nox -s dependencies -- --only python --upgrade PACKAGE`.",
+        ),
+        (
+            r"sparkyard-fetch: not-found",
+            MirrorError,
+            "A locked jar cannot be had.",
+            "If the setting maven_mirror is set, that repository lacks it. Else it was removed: name "
+            "another version in jars.toml, then run `nox -s dependencies -- --only jars`.",
+        ),
+        (
+            r"sparkyard-fetch: (?:truncated|http-error)|"
             r"HTTP status (?:client|server) error|404 +Not Found|File has unexpected size|"
-            r"Hash Sum mismatch|was not found in the package registry|does not have a Release file|"
+            r"Hash Sum mismatch|does not have a Release file|"
             r"end of file before message length|"
             r"content-length|IncompleteRead|unexpected end of file|Clearsigned file isn't valid|"
             r"InRelease' is not signed|Invalid zip file structure|"

@@ -98,3 +98,15 @@ def test_shortens_a_long_line_in_its_middle() -> None:
 @pytest.mark.parametrize("log", ["", "\n\n", "\x1b[1A\x1b[0m\r", "#1 DONE 0.1s\n"])
 def test_a_log_that_says_nothing_is_a_failed_build(log: str) -> None:
     assert explain(log).exit_code == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("package-not-found", "nox -s dependencies -- --only python --upgrade"),
+        ("wheel-not-found", "nox -s dependencies -- --only python --upgrade"),
+        ("jar-not-found", "nox -s dependencies -- --only jars"),
+    ],
+)
+def test_what_was_removed_is_told_with_the_command_that_mends_it(name: str, command: str) -> None:
+    assert command in explain((LOGS / f"{name}.log").read_text()).remedy
