@@ -96,15 +96,15 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             r"HTTP status client error \(404 ",
             MirrorError,
             "A locked Python package cannot be had.",
-            "If the setting pypi_index is set, that index lacks it. Else it was removed: lock another "
-            "version with `nox -s dependencies -- --only python --upgrade PACKAGE`.",
+            "If the setting pypi_index is set, that index lacks it. Else it was removed: lock "
+            "another version with `nox -s dependencies -- --only python --upgrade PACKAGE`.",
         ),
         (
             r"sparkyard-fetch: not-found",
             MirrorError,
             "A locked jar cannot be had.",
-            "If the setting maven_mirror is set, that repository lacks it. Else it was removed: name "
-            "another version in jars.toml, then run `nox -s dependencies -- --only jars`.",
+            "If the setting maven_mirror is set, that repository lacks it. Else it was removed: "
+            "name another version in jars.toml, then run `nox -s dependencies -- --only jars`.",
         ),
         (
             r"sparkyard-fetch: (?:truncated|http-error)|"
