@@ -28,11 +28,14 @@ APT = (
     " -o Dir::Etc::Preferences=- -o Dir::Etc::PreferencesParts=- -o APT::Sandbox::User=root'"
     " && $apt update && $apt install -y --no-install-recommends"
 )
+# Both in one step, which the engine runs once for all images that begin with it.
+OTHERS = (
+    f"RUN {CA} {APT} python3.13 openjdk-21-jre-headless"
+    " && ln -s java-21-openjdk-* /usr/lib/jvm/sparkyard-test"
+)
 JARS = 'cd "$(readlink -f "$SPARK_HOME")/jars"'
 CONF = 'conf="${SPARK_CONF_DIR:-$SPARK_HOME/conf}"'
-SITE = (
-    'site="$("$PYSPARK_PYTHON" -c \'import pandas, os; print(os.path.dirname(pandas.__file__))\')"'
-)
+SITE = 'site="$("$PYSPARK_PYTHON" -c \'import sysconfig; print(sysconfig.get_path("purelib"))\')"'
 
 # Spark's version from its jar, and the patch release before it (after it, for a .0).
 SPARK_PATCH = r"""
@@ -73,20 +76,10 @@ class BrokenPair:
 
 BROKEN_PAIRS = (
     BrokenPair(
-        "python-minor",
-        "Python version",
-        (f"RUN {CA} {APT} python3.13", "ENV PYSPARK_PYTHON=/usr/bin/python3.13"),
+        "python-minor", "Python version", (OTHERS, "ENV PYSPARK_PYTHON=/usr/bin/python3.13")
     ),
+    BrokenPair("java", "Java version", (OTHERS, "ENV JAVA_HOME=/usr/lib/jvm/sparkyard-test")),
     BrokenPair("python-patch", "Python version", (f"RUN <<'SHELL'{PYTHON_PATCH}SHELL",)),
-    BrokenPair(
-        "java",
-        "Java version",
-        (
-            f"RUN {CA} {APT} openjdk-21-jre-headless"
-            " && ln -s java-21-openjdk-* /usr/lib/jvm/sparkyard-test",
-            "ENV JAVA_HOME=/usr/lib/jvm/sparkyard-test",
-        ),
-    ),
     BrokenPair(
         "spark-patch",
         "Spark version",
@@ -113,10 +106,12 @@ BROKEN_PAIRS = (
         ),
     ),
     BrokenPair(
-        "edited-file", "files of package pandas", (f'RUN {SITE} && echo >> "$site/__init__.py"',)
+        "edited-file",
+        "files of package numpy",
+        (f'RUN {SITE} && echo >> "$site/numpy/__init__.py"',),
     ),
     BrokenPair(
-        "loose-module", "file of no package", (f'RUN {SITE} && touch "$site/../sitecustomize.py"',)
+        "loose-module", "file of no package", (f'RUN {SITE} && touch "$site/sitecustomize.py"',)
     ),
     BrokenPair(
         "missing-jar", "Spark jar RoaringBitmap", (f"RUN {JARS} && rm RoaringBitmap-*.jar",)
@@ -151,6 +146,14 @@ BROKEN_PAIRS = (
     ),
 )
 
+MASKING = "python-minor"
+"""It changes the interpreter, so the faults in the other one's packages would not show."""
+
+GATHERED = tuple(pair for pair in BROKEN_PAIRS if pair.name != MASKING)
+"""The faults that do not hide each other, so one image can have all of them."""
+
+ALL_AT_ONCE = BrokenPair("all-at-once", "", tuple(step for pair in GATHERED for step in pair.steps))
+
 
 @contextmanager
 def broken(pair: BrokenPair, executors: str) -> Iterator[str]:
@@ -161,7 +164,9 @@ def broken(pair: BrokenPair, executors: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="sparkyard-broken-") as directory:
         context = Path(directory)
         (context / "Dockerfile").write_text("\n".join(lines), encoding="utf-8")
-        argv = ["docker", "buildx", "build", "--provenance=false", "--tag", name]
+        # To compress its layers would take longer than all its steps.
+        output = f"type=image,name={name},compression=uncompressed"
+        argv = ["docker", "buildx", "build", "--provenance=false", "--output", output]
         if CA_BUNDLE.exists():
             argv += ["--secret", f"id=ca,src={CA_BUNDLE}"]
         if any("from=uv" in step for step in pair.steps):
@@ -169,7 +174,7 @@ def broken(pair: BrokenPair, executors: str) -> Iterator[str]:
             shutil.copy2(_uv(), context / "uv" / "uv")
             argv += ["--build-context", f"uv={context / 'uv'}"]
         try:
-            run([*argv, "--load", str(context)], timeout=600)
+            run([*argv, str(context)], timeout=600)
             yield name
         finally:
             run(["docker", "image", "rm", "--force", name], check=False)

@@ -12,6 +12,10 @@ from tests.support import Container, Lab
 
 HERE = Path(__file__).parent
 BUCKET = "sparkyard-test"
+S3_PLACE = f"s3a://{BUCKET}/round/trip"
+GS_PLACE = f"gs://{BUCKET}/round"
+ROWS = 150_000
+"""Of the cached shuffle, of 1 kB each. Nightly, it has more than a gigabyte."""
 WORKERS = 2
 WORKER_CORES = 2
 WORKER_MEMORY = "2g"
@@ -39,23 +43,24 @@ class Cluster:
 
     def run_notebook(
         self,
-        name: str,
         kernel: str,
-        *,
+        *names: str,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
         seconds: float = 400,
     ) -> dict[str, Cell]:
-        """Run a notebook of tests/e2e/notebooks in a kernel of the driver's image.
+        """Run notebooks of tests/e2e/notebooks, one after the other in one kernel.
 
         Args:
+            kernel: of the driver's image.
+            names: of the notebooks, without suffix; they share the Spark session.
             settings: Spark's configuration, on top of the master's address.
             environment: variables of the kernel, whose values appear on no command line.
 
         Returns:
             its cells by their titles.
         """
-        source = next((HERE / "notebooks").glob(f"{name}.*")).read_text()
+        sources = [next((HERE / "notebooks").glob(f"{name}.*")).read_text() for name in names]
         conf = {
             "spark.master": self.url,
             "spark.driver.host": self.driver.name,
@@ -69,7 +74,12 @@ class Cluster:
             **(settings or {}),
         }
         return run_notebook(
-            self.driver, source, kernel, settings=conf, environment=environment, seconds=seconds
+            self.driver,
+            "\n".join(sources),
+            kernel,
+            settings=conf,
+            environment=environment,
+            seconds=seconds,
         )
 
 
@@ -102,6 +112,8 @@ def cluster(lab: Lab, network: str, driver_image: str, executor_image: str) -> I
             lab.container(driver_image, "sleep", "infinity", what="driver", options=on_network)
         )
         master.wait_for(
-            lambda: master.logs().count("Registering worker") == WORKERS, "workers at the master"
+            lambda: master.logs().count("Registering worker") == WORKERS,
+            "workers at the master",
+            seconds=180,  # three JVMs, beside whatever other files of tests run
         )
         yield Cluster(master, workers, driver, url)

@@ -48,6 +48,15 @@ def s3(
         yield S3(server, f"http://{address or server.name}:{port}", credentials)
 
 
+def s3_settings(s3: S3, prefix: str = "spark.hadoop.fs.s3a.") -> dict[str, str]:
+    """Return the Spark configuration with which a site names its S3 server; it gives up soon."""
+    return {
+        **s3_server.settings(s3.endpoint, prefix),
+        f"{prefix}retry.limit": "2",
+        f"{prefix}attempts.maximum": "2",
+    }
+
+
 def core_site(s3: S3, properties: Mapping[str, str]) -> str:
     """Return a core-site.xml of some properties and of the server's credentials."""
     keys = ("fs.s3a.access.key", "fs.s3a.secret.key")

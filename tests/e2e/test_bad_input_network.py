@@ -1,6 +1,8 @@
 """Is a network that is away, a CA that does not fit, a mirror that lies named as what it is?
 
-The mirrors are servers of the tests' own on this machine's side of the engine's bridge.
+The mirrors are servers of the tests' own on this machine's side of the engine's bridge. One fault
+of each kind happens in a real build. The wording of the others is tested on recorded logs in
+tests/unit/builds; that their logs still look like this is tested nightly.
 """
 
 from __future__ import annotations
@@ -73,6 +75,7 @@ def jar(yard: Yard) -> bytes:
 # No network.
 
 
+@pytest.mark.nightly
 def test_a_package_index_that_nobody_serves(yard: Yard) -> None:
     python_package(yard)
     yard.settings = dict(mirrors(f"http://{gateway()}:9"))
@@ -88,6 +91,7 @@ def test_a_maven_mirror_whose_name_nobody_knows(yard: Yard) -> None:
 # A CA that does not fit.
 
 
+@pytest.mark.nightly
 def test_a_ca_bundle_that_does_not_know_the_package_index(yard: Yard, tmp_path: Path) -> None:
     """The one that people use by default: nothing is asked of it without trust."""
     python_package(yard)
@@ -112,6 +116,7 @@ def test_a_mirror_whose_certificate_does_not_fit_until_its_ca_is_set(
 # A mirror that answers something else.
 
 
+@pytest.mark.nightly
 def test_a_package_that_the_index_does_not_have(yard: Yard, site: Mirror) -> None:  # noqa: ARG001
     wheel = python_package(yard)
     refused(yard, 34, wheel.name, "pypi_index")
@@ -124,12 +129,14 @@ def test_a_wheel_that_the_index_promises_and_does_not_have(yard: Yard, site: Mir
     refused(yard, 34, wheel.name, "404 Not Found", "pypi_index")
 
 
+@pytest.mark.nightly
 def test_a_wheel_that_is_cut_off(yard: Yard, site: Mirror) -> None:
     wheel = python_package(yard)
     site.serve_wheel(wheel, cut=300)
     refused(yard, 34, wheel.name, "end of file", "pypi_index")
 
 
+@pytest.mark.nightly
 def test_a_login_page_in_a_wheels_place(yard: Yard, site: Mirror) -> None:
     wheel = python_package(yard)
     site.serve_wheel(wheel, content=LOGIN_PAGE)
@@ -142,22 +149,26 @@ def test_another_wheel_of_the_same_name(yard: Yard, site: Mirror) -> None:
     refused(yard, 14, wheel.name, "nox -s dependencies")
 
 
+@pytest.mark.nightly
 def test_a_jar_that_the_mirror_does_not_have(yard: Yard, site: Mirror) -> None:
     jar(yard)
     refused(yard, 34, f"{site.url}{MAVEN}", "404", "maven_mirror")
 
 
+@pytest.mark.nightly
 def test_a_jar_that_is_cut_off_at_each_try(yard: Yard, site: Mirror) -> None:
     content = jar(yard)
     site.serve(MAVEN, content, cut=1000)
     refused(yard, 34, f"1000 of {len(content)} bytes", "maven_mirror")
 
 
+@pytest.mark.nightly
 def test_a_jar_that_may_not_be_had(yard: Yard, site: Mirror) -> None:
     site.serve(MAVEN, jar(yard), status=403)
     refused(yard, 34, f"{site.url}{MAVEN}", "403", "maven_mirror")
 
 
+@pytest.mark.nightly
 def test_another_jar_of_the_same_name(yard: Yard, site: Mirror) -> None:
     jar(yard)
     site.serve(MAVEN, make_jar())

@@ -29,7 +29,6 @@ from sparkyard.services import history
 from sparkyard.services.history import Wanted
 from tests.e2e import object_store
 from tests.e2e.cluster import S3
-from tests.e2e.test_s3a import settings as s3a
 from tests.support import Lab, must
 
 BUCKET = "event-logs"
@@ -69,7 +68,10 @@ for place in sys.argv[2:]:
 
 @pytest.fixture(scope="module")
 def store(s3: S3, network: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    conf = write(tmp_path_factory.mktemp("conf"), object_store.core_site(s3, s3a(s3, "fs.s3a.")))
+    conf = write(
+        tmp_path_factory.mktemp("conf"),
+        object_store.core_site(s3, object_store.s3_settings(s3, "fs.s3a.")),
+    )
     make_bucket(s3)
     return Store(s3, network, conf)
 
@@ -109,7 +111,9 @@ def asked(site: Site, logs: str | Path, conf: str | Path = "", network: str = ""
     return history.wanted(given, network)
 
 
-def test_it_shows_the_logs_of_a_directory(here: Site, name: str, logs: Path, number: int) -> None:
+def test_it_shows_the_logs_of_a_directory_and_those_on_s3_and_tells_no_secret(
+    here: Site, name: str, store: Store, logs: Path, number: int
+) -> None:
     wanted = asked(here, logs)
     assert history.ensure(here, wanted, name) == 1
     assert shown(wanted) == {f"file:///events {number}": True}
@@ -121,28 +125,34 @@ def test_it_shows_the_logs_of_a_directory(here: Site, name: str, logs: Path, num
     assert before["Config"]["User"].split(":")[0] != "0"
     assert [mount["RW"] for mount in before["Mounts"]] == [False]
     assert [bound["HostIp"] for bound in bindings(before)] == ["127.0.0.1"]
-    # Once more: the same. From another port: another.
+    # Once more: the same. Of another place, at another port: another.
     assert history.ensure(here, wanted, name) == 1
     assert container(name)["Id"] == before["Id"]
-    elsewhere = replace(wanted, port=str(free_port()))
+    elsewhere = replace(asked(here, PLACE, store.conf, store.network), port=str(free_port()))
     assert history.ensure(here, elsewhere, name) == 1
     assert container(name)["Id"] != before["Id"]
     assert history.state(name).url == elsewhere.url
+    assert shown(elsewhere) == {f"{PLACE} {number}": True}
+    said = engine.client("logs", name)
+    told = json.dumps(container(name)) + said.stdout + said.stderr
+    assert store.s3.credentials["AWS_SECRET_ACCESS_KEY"] not in told
     assert history.stop(name)
     assert not history.state(name).running
     assert not history.stop(name)
 
 
-def test_it_shows_the_logs_on_s3_and_tells_no_secret(
-    here: Site, name: str, store: Store, logs: Path, number: int
+@pytest.mark.nightly
+def test_another_port_alone_gets_another_server(
+    here: Site, name: str, logs: Path, number: int
 ) -> None:
-    assert logs.exists()
-    wanted = asked(here, PLACE, store.conf, store.network)
+    wanted = asked(here, logs)
     assert history.ensure(here, wanted, name) == 1
-    assert shown(wanted) == {f"{PLACE} {number}": True}
-    said = engine.client("logs", name)
-    told = json.dumps(container(name)) + said.stdout + said.stderr
-    assert store.s3.credentials["AWS_SECRET_ACCESS_KEY"] not in told
+    before = container(name)
+    elsewhere = replace(wanted, port=str(free_port()))
+    assert history.ensure(here, elsewhere, name) == 1
+    assert container(name)["Id"] != before["Id"]
+    assert history.state(name).url == elsewhere.url
+    assert shown(elsewhere) == {f"file:///events {number}": True}
 
 
 REFUSED: dict[str, type[SparkyardError]] = {
@@ -152,8 +162,10 @@ REFUSED: dict[str, type[SparkyardError]] = {
 }
 """Places, the first with a wrong secret, and what they end in."""
 
+NIGHTLY = [pytest.param(place, marks=pytest.mark.nightly) for place in list(REFUSED)[2:]]
 
-@pytest.mark.parametrize("place", REFUSED)
+
+@pytest.mark.parametrize("place", [*list(REFUSED)[:2], *NIGHTLY])
 def test_what_s3_has_not_or_refuses_is_told_and_nothing_is_left(
     here: Site, name: str, store: Store, tmp_path: Path, place: str
 ) -> None:

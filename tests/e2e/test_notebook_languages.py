@@ -11,7 +11,7 @@ from tests.notebook import Cell
 @pytest.fixture(scope="module")
 def r_cells(cluster: Cluster, number: int) -> dict[str, Cell]:
     """The R notebook's cells, after one run of it."""
-    return cluster.run_notebook("r", "ir", environment={"TEST_NUMBER": str(number)})
+    return cluster.run_notebook("ir", "r", environment={"TEST_NUMBER": str(number)})
 
 
 @pytest.fixture(scope="module")

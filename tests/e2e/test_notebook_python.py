@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.cluster import WORKERS, Cluster
+from tests.e2e.cluster import ROWS, WORKERS, Cluster
 from tests.jobs import PythonJobs
 from tests.notebook import Cell
 
 
 @pytest.fixture(scope="module")
-def cells(cluster: Cluster, number: int) -> dict[str, Cell]:
-    """The notebook's cells, after one run of it."""
-    return cluster.run_notebook("python", "python3", environment={"TEST_NUMBER": str(number)})
+def cells(python_cells: dict[str, Cell]) -> dict[str, Cell]:
+    """The cells of the notebook of jobs."""
+    return {
+        title: cell for title, cell in python_cells.items() if not title.startswith(("s3a ", "gs "))
+    }
 
 
 def test_the_session_is_on_the_cluster(cells: dict[str, Cell], cluster: Cluster) -> None:
@@ -36,3 +38,15 @@ def executors() -> int:
 
 class TestOnAStandaloneCluster(PythonJobs):
     """Every kind of job, on a master and workers."""
+
+    rows = ROWS
+
+
+@pytest.mark.nightly
+class TestOfMoreThanAGigabyte(PythonJobs):
+    """The same with a cached shuffle of more than a gigabyte."""
+
+    @pytest.fixture(scope="class")
+    def cells(self, cluster: Cluster, number: int) -> dict[str, Cell]:
+        """The notebook's cells, after a run of it with as many rows as it has by itself."""
+        return cluster.run_notebook("python3", "python", environment={"TEST_NUMBER": str(number)})

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from sparkyard.commands import parity
 from sparkyard.errors import ParityError
+from tests.e2e.broken_pairs import ALL_AT_ONCE, BROKEN_PAIRS, GATHERED, MASKING, BrokenPair, broken
 
 pytestmark = pytest.mark.engine
-
-
-def _load(name: str) -> ModuleType:
-    """Import a neighbour: pytest's importlib mode does not put this directory on sys.path."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-pairs = _load("broken_pairs")
 
 
 def test_the_good_pair_passes(driver_image: str, executor_image: str) -> None:
@@ -43,16 +26,53 @@ def test_an_image_agrees_with_itself_and_layers_prove_it(
     assert {"Python version", "Java version", "Spark jars", "Python packages, files"} <= proven
 
 
-@pytest.mark.parametrize("pair", pairs.BROKEN_PAIRS, ids=lambda pair: str(pair.name))
-def test_a_broken_pair_is_refused_and_named(
-    pair: object, driver_image: str, executor_image: str, capsys: pytest.CaptureFixture[str]
+def test_fourteen_faults_of_one_image_are_all_named(
+    driver_image: str, executor_image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = getattr(pair, "row", "")
-    with pairs.broken(pair, executor_image) as executors, pytest.raises(ParityError) as refusal:
-        parity.main(["--driver", driver_image, "--executor", executors, "--json"])
-    report = json.loads(capsys.readouterr().out)
-    failing = [each["name"] for each in report["rows"] if each["fails"]]
-    assert [name for name in failing if name.startswith(row)], failing
-    assert row in refusal.value.what
+    with broken(ALL_AT_ONCE, executor_image) as executors:
+        refusal, failing = refused(driver_image, executors, capsys)
+    assert len(GATHERED) == 14
+    unnamed = {pair.name for pair in GATHERED if not named(pair, failing)}
+    assert unnamed == set(), failing
+    assert f"differ in {len(failing)} facts" in refusal.what
+    assert f"and {len(failing) - 5} more" in refusal.what
+
+
+def test_another_minor_of_python_is_refused_and_named(
+    driver_image: str, executor_image: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pair,) = (pair for pair in BROKEN_PAIRS if pair.name == MASKING)
+    assert_refused(pair, driver_image, executor_image, capsys)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("pair", GATHERED, ids=lambda pair: str(pair.name))
+def test_a_fault_alone_is_refused_and_named(
+    pair: BrokenPair, driver_image: str, executor_image: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert_refused(pair, driver_image, executor_image, capsys)
+
+
+def assert_refused(
+    pair: BrokenPair, driver: str, good: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with broken(pair, good) as executors:
+        refusal, failing = refused(driver, executors, capsys)
+    assert named(pair, failing), failing
+    assert pair.row in refusal.what
+
+
+def refused(
+    driver: str, executors: str, capsys: pytest.CaptureFixture[str]
+) -> tuple[ParityError, list[str]]:
+    """Return the gate's refusal, and the names of the rows that fail."""
+    with pytest.raises(ParityError) as refusal:
+        parity.main(["--driver", driver, "--executor", executors, "--json"])
     assert executors in refusal.value.remedy
     assert refusal.value.exit_code == 40
+    report = json.loads(capsys.readouterr().out)
+    return refusal.value, [row["name"] for row in report["rows"] if row["fails"]]
+
+
+def named(pair: BrokenPair, failing: list[str]) -> bool:
+    return any(name.startswith(pair.row) for name in failing)

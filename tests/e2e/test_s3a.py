@@ -8,19 +8,18 @@ import tarfile
 
 import pytest
 
-from sparkyard.services import s3_server
-from tests.e2e.cluster import BUCKET, S3, Cluster
+from tests.e2e.cluster import BUCKET, S3, S3_PLACE
 from tests.notebook import Cell
 
-PLACE = f"s3a://{BUCKET}/round/trip"
 
-
-def settings(s3: S3, prefix: str = "spark.hadoop.fs.s3a.") -> dict[str, str]:
-    """Return the Spark configuration with which a site names its S3 server."""
+@pytest.fixture(scope="module")
+def cells(python_cells: dict[str, Cell]) -> dict[str, Cell]:
+    """The cells that wrote, read and deleted."""
+    prefix = "s3a "
     return {
-        **s3_server.settings(s3.endpoint, prefix),
-        f"{prefix}retry.limit": "2",
-        f"{prefix}attempts.maximum": "2",
+        title.removeprefix(prefix): cell
+        for title, cell in python_cells.items()
+        if title.startswith(prefix)
     }
 
 
@@ -30,15 +29,6 @@ def stored(s3: S3) -> list[str]:
     archive = subprocess.run(argv, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as members:
         return sorted(f"s3a://{m.name}" for m in members if m.isfile())
-
-
-@pytest.fixture(scope="module")
-def cells(cluster: Cluster, s3: S3, number: int) -> dict[str, Cell]:
-    """The notebook that writes and reads, after one run of it."""
-    environment = {"TEST_NUMBER": str(number), "TEST_PLACE": PLACE, **s3.credentials}
-    return cluster.run_notebook(
-        "s3a", "python3", settings=settings(s3), environment=environment, seconds=180
-    )
 
 
 def test_what_was_written_is_read_back(cells: dict[str, Cell], number: int) -> None:
@@ -56,24 +46,16 @@ def test_executors_read_objects(cells: dict[str, Cell]) -> None:
 def test_the_listing_is_what_the_server_has(cells: dict[str, Cell], s3: S3) -> None:
     listed = cells["list"].result
     assert listed == stored(s3)
-    kinds = sorted(name.removeprefix(PLACE).split("-")[0] for name in listed)
+    kinds = sorted(name.removeprefix(f"{S3_PLACE}/kept").split("-")[0] for name in listed)
     assert kinds == ["/_SUCCESS", "/part", "/part", "/part"]
 
 
-def test_the_server_refuses_other_credentials(cluster: Cluster, s3: S3) -> None:
-    wrong = {**s3.credentials, "AWS_SECRET_ACCESS_KEY": "x" * 40, "TEST_PLACE": PLACE}
-    refused = cluster.run_notebook(
-        "s3a_delete", "python3", settings=settings(s3), environment=wrong, seconds=180
-    )
-    assert "AccessDenied" in refused["delete"].error or "403" in refused["delete"].error
-    assert stored(s3), "somebody without the secret deleted objects"
+def test_what_is_deleted_is_gone(cells: dict[str, Cell], s3: S3) -> None:
+    assert cells["delete"].result == [True, True, False]
+    assert [name for name in stored(s3) if name.startswith(f"{S3_PLACE}/deleted")] == []
 
 
-def test_what_is_deleted_is_gone(cells: dict[str, Cell], cluster: Cluster, s3: S3) -> None:
-    assert cells["write"].result == "written"
-    environment = {"TEST_PLACE": PLACE, **s3.credentials}
-    told = cluster.run_notebook(
-        "s3a_delete", "python3", settings=settings(s3), environment=environment, seconds=180
-    )
-    assert told["delete"].result == [True, True, False]
-    assert stored(s3) == []
+def test_the_server_refuses_other_credentials(cells: dict[str, Cell], s3: S3) -> None:
+    refused = cells["delete with another secret"]
+    assert "AccessDenied" in refused.error or "403" in refused.error
+    assert len(stored(s3)) == 4, "somebody without the secret deleted objects"

@@ -5,37 +5,22 @@ The emulator takes every request without credentials, so nothing here is evidenc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from sparkyard.plan.plan import Site
-from tests.e2e import object_store
 from tests.e2e.cluster import Cluster
 from tests.notebook import Cell
-from tests.support import Container, Lab
-
-PLACE = "gs://sparkyard-test/round"
+from tests.support import Container
 
 
 @pytest.fixture(scope="module")
-def server(
-    lab: Lab, site: Site, network: str, executor_image: str
-) -> Iterator[tuple[Container, str]]:
-    """The emulator, and its address."""
-    options = ["--network", network]
-    with object_store.gcs(lab, site, executor_image, options=options) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cells(cluster: Cluster, server: tuple[Container, str], number: int) -> dict[str, Cell]:
-    """The notebook that writes, reads and deletes, after one run of it."""
-    settings = object_store.gcs_settings(server[1])
-    environment = {"TEST_NUMBER": str(number), "TEST_PLACE": PLACE}
-    return cluster.run_notebook(
-        "gcs", "python3", settings=settings, environment=environment, seconds=240
-    )
+def cells(python_cells: dict[str, Cell]) -> dict[str, Cell]:
+    """The cells that wrote, read and deleted."""
+    prefix = "gs "
+    return {
+        title.removeprefix(prefix): cell
+        for title, cell in python_cells.items()
+        if title.startswith(prefix)
+    }
 
 
 def expected(number: int) -> dict[str, list[int]]:
@@ -56,10 +41,10 @@ def test_what_was_written_is_read_back(cells: dict[str, Cell], number: int, kind
 
 
 def test_executors_put_the_objects_there(
-    cells: dict[str, Cell], cluster: Cluster, server: tuple[Container, str]
+    cells: dict[str, Cell], cluster: Cluster, gcs: tuple[Container, str]
 ) -> None:
     assert cells["parquet"].result
-    uploads = [line for line in server[0].logs().splitlines() if "/upload/storage" in line]
+    uploads = [line for line in gcs[0].logs().splitlines() if "/upload/storage" in line]
     workers = [worker.inspect()["NetworkSettings"]["Networks"] for worker in cluster.workers]
     addresses = {network["IPAddress"] for each in workers for network in each.values()}
     assert any(f"{address} - " in line for address in addresses for line in uploads), uploads

@@ -1,5 +1,6 @@
-"""Is the cause of a failed build read off its log? The logs are the ends of real ones; that of a
-source that timed out is put together from two.
+"""Is the cause of a failed build read off its log, and does the message say what to do?
+
+The logs are the ends of real ones; that of a source that timed out is put together from two.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import pytest
 from sparkyard.builds.failure import explain
 
 LOGS = Path(__file__).parent / "logs"
-CASES = {
+JAR = "/maven/org/example/tiny/1.0/tiny-1.0.jar"
+CASES: dict[str, tuple[int, *tuple[str, ...]]] = {
     "debian-architecture": (13, "the lock is for amd64, and this build is for arm64"),
     "debian-expired": (34, "this machine's clock is wrong"),
     "debian-login-page": (34, "is not signed"),
@@ -27,33 +29,36 @@ CASES = {
     "engine-gone": (20, "The engine went away"),
     "file-missing": (30, '"/nothere": not found'),
     "index-busy": (34, "503 Service Unavailable"),
-    "index-certificate": (33, "https://pypi.org/simple/"),
+    "index-certificate": (33, "https://pypi.org/simple/", "SPARKYARD_CA_BUNDLE"),
     "index-no-name": (32, "http://mirror.invalid/simple/"),
-    "index-refused": (32, "http://172.17.0.1:9/simple/"),
-    "jar-certificate": (33, "https://repo1.maven.org/maven2/"),
-    "jar-cut": (34, "1000 of 128114 bytes"),
-    "jar-not-found": (34, "the mirror has no such file"),
-    "jar-other": (14, "the lock has 128114 bytes"),
+    "index-refused": (32, "http://172.17.0.1:9/simple/", "Connection refused", "Check the network"),
+    "jar-certificate": (33, "https://repo1.maven.org/maven2/", "SPARKYARD_CA_BUNDLE"),
+    "jar-cut": (34, "1000 of 128114 bytes", "maven_mirror"),
+    "jar-forbidden": (34, f"http://172.17.0.1:38163{JAR}: answer 403", "maven_mirror"),
+    "jar-no-name": (32, f"http://mirror.invalid{JAR}", "Check the network"),
+    "jar-not-found": (34, f"{JAR}: the mirror has no such file (404)", "maven_mirror"),
+    "jar-other": (14, f"{JAR}", "the lock has 128114 bytes", "nox -s dependencies"),
     "jar-refused": (32, "Connection refused"),
     "jar-server-error": (34, "answer 500"),
-    "package-not-found": (34, "was not found in the package registry"),
+    "package-not-found": (34, "was not found in the package registry", "pypi_index"),
     "registry-no-name": (32, "no such host"),
     "sdist-timed-out": (32, "Failed to download and build `pyspark==3.5.9`: timed out"),
     "step-failed": (30, "RUN echo something && false. The build said: something"),
-    "wheel-cut": (34, "Failed to download `tiny620db102ca==1.0`"),
-    "wheel-login-page": (34, "Failed to download `tiny"),
+    "wheel-cut": (34, "Failed to download `tiny620db102ca==1.0`", "end of file", "pypi_index"),
+    "wheel-login-page": (34, "Failed to download `tiny", "pypi_index"),
     "wheel-login-page-on-terminal": (34, "Failed to download `tiny"),
-    "wheel-not-found": (34, "404 Not Found"),
-    "wheel-other": (14, "Hash mismatch for `tiny3120cde476==1.0`"),
+    "wheel-not-found": (34, "tiny", "404 Not Found", "pypi_index"),
+    "wheel-other": (14, "Hash mismatch for `tiny3120cde476==1.0`", "nox -s dependencies"),
 }
 
 
 @pytest.mark.parametrize("name", sorted(file.stem for file in LOGS.glob("*.log")))
 def test_names_the_cause(name: str) -> None:
-    exit_code, said = CASES[name]
+    exit_code, *said = CASES[name]
     error = explain((LOGS / f"{name}.log").read_text())
     assert error.exit_code == exit_code, error.what
-    assert said in error.what
+    assert said[0] in error.what
+    assert [part for part in said if part not in f"{error.what} {error.remedy}"] == []
     assert "\n" not in error.what
     assert "\x1b" not in error.what
     assert len(error.what) < 600

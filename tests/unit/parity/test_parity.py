@@ -216,6 +216,10 @@ def test_a_difference_that_must_not_be_is_refused(name: str, executors: Facts) -
     assert found[name].verdict is Verdict.DIFFERS
     assert found[name].why
     assert found[name].read_from
+    alone = command.failure("driver:1", "executors:1", Report((found[name],)))
+    assert alone.exit_code == 40
+    assert f"differ in 1 fact that must be equal: {name}" in alone.what
+    assert "executors:1 (the executors)" in alone.remedy
 
 
 def test_every_must_rule_is_seen_refusing() -> None:
