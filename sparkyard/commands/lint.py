@@ -77,7 +77,7 @@ def check_dockerfiles(family: images.Family, directory: Path = paths.IMAGES) -> 
         file = directory / image.name / "Dockerfile"
         text = file.read_text()
         given = {image.parent, *image.takes, *image.contexts}
-        implied = {"uv", "packages"} if image.name == "base" else set()
+        implied = {"uv", "packages", "debs"} if image.name == "base" else set()
         read = set(_READS.findall(text)) - set(_STAGES.findall(text)) - {"scratch"} - implied
         if read - given:
             raise LintError(
