@@ -1,4 +1,4 @@
-"""Which commands are there? `python -m sparkyard NAME ...` is what the nox sessions run."""
+"""How does a session end? `python -m sparkyard SESSION ...` is what `nox -s SESSION` runs."""
 
 from __future__ import annotations
 
@@ -8,57 +8,20 @@ import os
 import sys
 import traceback
 
-from sparkyard import console
-from sparkyard.errors import (
-    INTERRUPTED,
-    DiskFullError,
-    FileAccessError,
-    SparkyardError,
-    UnknownNameError,
-)
-from sparkyard.names import nearest
-
-COMMANDS = {
-    "bench": "measure builds and images, as ratios in one run",
-    "build": "build images and what they stand on",
-    "chaos": "kill releases at random points, and look for a torn one",
-    "clean": "remove what Sparkyard has made on this machine",
-    "dependencies": "lock the Python and Debian packages and the jars",
-    "diff": "say what changed between two releases",
-    "engine": "check the container engine; install and start a missing one",
-    "history": "show past applications in Spark's History Server",
-    "keys": "make the keys that sign and verify releases",
-    "lint": "check the code, the Dockerfiles and the generated files",
-    "parity": "compare the driver's image and the executors'",
-    "pins": "pin the base images by digest",
-    "plan": "say which images would be rebuilt, and because of what",
-    "promote": "let a channel name a release",
-    "push": "push images that passed their tests",
-    "registry": "start the registry of this machine",
-    "release": "release the family under a version, all of it or nothing",
-    "reproduce": "build twice without cache, and compare bit by bit",
-    "rollback": "return a channel to the release that it named before",
-    "sbom": "write what the images are made of, as SPDX and CycloneDX",
-    "tags": "print the tags of the built images",
-    "tests": "test the images, and the family end to end",
-    "verify": "check a release's signature, digests and SBOMs",
-}
+from sparkyard import commands, console
+from sparkyard.errors import INTERRUPTED, DiskFullError, FileAccessError, SparkyardError
 
 
 def main(argv: list[str]) -> int:
-    """Run a command and return its exit code; see docs/exit-codes.md."""
-    verbose = "--verbose" in argv
-    argv = [word for word in argv if word != "--verbose"]
-    if not argv or argv[0] in ("-h", "--help"):
-        width = max(map(len, COMMANDS))
-        print("usage: python -m sparkyard COMMAND [--help] [--verbose]\n")
-        print("\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items()))
-        return 0
+    """Run a session and return its exit code; see docs/exit-codes.md."""
+    # What follows another -- belongs to a tool that the session runs, as pytest.
+    verbose = "--verbose" in (argv[: argv.index("--")] if "--" in argv else argv)
     try:
-        if argv[0] not in COMMANDS:
-            raise UnknownNameError(f'There is no command "{argv[0]}".', nearest(argv[0], COMMANDS))
-        module = importlib.import_module(f"sparkyard.commands.{argv[0]}")
-        return int(module.main(argv[1:]))
+        if not argv or argv[0] in ("-h", "--help"):
+            return _help()
+        session = commands.find(argv[0])
+        module = importlib.import_module(f"sparkyard.commands.{session.command}")
+        return int(module.main(argv[1:], *([session] if session.image else [])))
     except SparkyardError as error:
         if verbose:
             traceback.print_exc()
@@ -74,6 +37,15 @@ def main(argv: list[str]) -> int:
         if verbose:
             raise
         return console.fail(_explain(error))
+
+
+def _help() -> int:
+    known = list(commands.sessions())
+    width = max(len(session.name) for session in known)
+    print("usage: make SESSION [-- OPTIONS], or nox -s SESSION [-- OPTIONS]\n")
+    print("\n".join(f"  {session.name:{width}}  {session.help}" for session in known))
+    print("\nThe options of a session: nox -s SESSION -- --help")
+    return 0
 
 
 def _explain(error: OSError) -> SparkyardError:

@@ -26,15 +26,20 @@ def ready() -> bool:
     return _STAMP.exists() and _STAMP.read_text() == _digest()
 
 
-def ensure() -> None:
-    """Make .venv anew unless it is ready; exits with a message where that cannot be done."""
-    if ready():
-        return
+def check_python() -> None:
+    """Exit with a message under a Python that is too old."""
     if sys.version_info < _OLDEST:
         sys.exit(
             f"error: this is Python {sys.version.split()[0]}; Sparkyard needs 3.11 or newer.\n"
             "  fix: put a newer python3 first on PATH, or run make with PYTHON=/path/to/python3.11."
         )
+
+
+def ensure() -> None:
+    """Make .venv anew unless it is ready; exits with a message where that cannot be done."""
+    if ready():
+        return
+    check_python()
     print("sparkyard: making .venv from tools.lock", file=sys.stderr, flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)

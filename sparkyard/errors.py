@@ -75,6 +75,12 @@ class FileAccessError(SparkyardError):
     exit_code = 17
 
 
+class OutdatedLocksError(SparkyardError):
+    """Locks would change if they were made now; nothing is wrong with them as they are."""
+
+    exit_code = 18
+
+
 class EngineMissingError(SparkyardError):
     """No container engine answers."""
 

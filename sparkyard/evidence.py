@@ -1,7 +1,8 @@
 """What was proven about an image? Small records by digest, of which the last outcome counts.
 
-`nox -s tests` and `nox -s parity` write them; a push asks for them. Which parts an image needs
-stands in `needed`.
+The parts are the image's own tests ("images"), those of the family at work on a Spark cluster
+("e2e") and on Kubernetes ("kubernetes"), those at greater length ("nightly"), and the parity gate.
+`nox -s tests` and `nox -s parity` write them; a push asks for those that the settings name.
 """
 
 from __future__ import annotations
@@ -13,10 +14,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparkyard import console, paths, whole_file
+from sparkyard import console, paths, settings, whole_file
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import EvidenceMissingError
-from sparkyard.family import images
 from sparkyard.family.images import Family, Image
 from sparkyard.record.record import ParityRow, RecordedTests
 
@@ -24,12 +24,13 @@ SCHEMA = 1
 DIRECTORY = "evidence"
 """Its name in the cache."""
 
-PARTS = ("images", "e2e", "parity")
-"""What can be proven: the image's own tests, those of the family at work, the parity gate."""
+PARTS = settings.EVIDENCE
 
 COMMANDS = {
     "images": "nox -s tests -- --only images",
     "e2e": "nox -s tests -- --only e2e",
+    "kubernetes": "nox -s tests -- --only kubernetes",
+    "nightly": "nox -s tests -- --nightly",
     "parity": "nox -s parity",
 }
 """What proves each part."""
@@ -95,13 +96,13 @@ class Gap:
     why: str
 
 
-def needed(image: Image) -> tuple[str, ...]:
-    """Return the parts that an image needs before it may be pushed.
+def needed(image: Image, parts: Iterable[str]) -> tuple[str, ...]:
+    """Return those of `parts` that an image needs before it may be pushed.
 
     Parity is a matter of the pair alone. What an image inherits from its parent is tested in the
     image itself, so a parent's evidence adds nothing to it.
     """
-    return PARTS if image.role else tuple(part for part in PARTS if part != "parity")
+    return tuple(part for part in parts if image.role or part != "parity")
 
 
 def record(evidence: Evidence) -> None:
@@ -136,33 +137,31 @@ def of(digest: str) -> tuple[Evidence, ...]:
     return tuple(found)
 
 
-def gaps(found: Mapping[str, str], family: Family) -> tuple[Gap, ...]:
+def gaps(found: Mapping[str, str], family: Family, parts: Iterable[str]) -> tuple[Gap, ...]:
     """Return what is not proven of some images.
 
     Args:
         found: the digest of each image, by name. Where a part speaks for several images at work
             together, those that are named here must be the ones that worked.
-        family: says which parts each needs.
+        family: says what each image is.
+        parts: are asked for.
     """
+    parts = tuple(parts)
     missing: list[Gap] = []
     for name, digest in found.items():
         known = {evidence.part: evidence for evidence in of(digest)}
-        reasons = {part: why_not(known.get(part), found) for part in needed(family[name])}
+        reasons = {part: why_not(known.get(part), found) for part in needed(family[name], parts)}
         missing += [Gap(name, digest, part, why) for part, why in reasons.items() if why]
     return tuple(missing)
 
 
-def require(found: Mapping[str, str], family: Family | None = None) -> None:
-    """Check that all is proven of some images that they need.
-
-    Args:
-        found: as for `gaps`.
-        family: the one that images.toml describes when not given.
+def require(found: Mapping[str, str], family: Family, parts: Iterable[str]) -> None:
+    """Check that all is proven of some images that they need; takes what `gaps` takes.
 
     Raises:
         EvidenceMissingError: it is not; names the images, the parts, and what proves them.
     """
-    if missing := gaps(found, family or images.load()):
+    if missing := gaps(found, family, parts):
         raise _refused(missing)
 
 
@@ -205,10 +204,10 @@ def _refused(missing: Iterable[Gap]) -> EvidenceMissingError:
     named = "; ".join(
         f"{image} {short(digest)}: {', '.join(why)}" for (image, digest), why in by_image.items()
     )
-    if {"images", "e2e"} <= parts:
-        commands = ["nox -s tests"] + ([COMMANDS["parity"]] if "parity" in parts else [])
-    else:
-        commands = [COMMANDS[part] for part in PARTS if part in parts]
+    commands = [COMMANDS[part] for part in PARTS if part in parts]
+    if {"images", "e2e"} <= parts:  # one command runs both, and where there is a cluster all three
+        one = {COMMANDS[part] for part in ("images", "e2e", "kubernetes")}
+        commands = ["nox -s tests", *(command for command in commands if command not in one)]
     return EvidenceMissingError(
         f"Not proven of these digests: {named}.",
         f"Run {' and '.join(f'`{command}`' for command in commands)}, then the same command again. "

@@ -24,6 +24,8 @@ PUSH_TIMEOUT = 120.0
 _ENVIRONMENT = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
 
 _USER_OF_HTTP = re.compile(r"(?i)^(https?://)[^/?#]*@")
+_ELSEWHERE = re.compile(r"(?i)(?!file:)[^/:]+:(?!:)")
+"""How the address of another machine begins, HOST:PATH or a URL; all else leads to a path here."""
 _PASSWORD = re.compile(r"(?i)^([a-z][a-z0-9+.-]*://[^/?#:@]*):[^/?#]*@")
 
 
@@ -36,7 +38,7 @@ class Checkout:
         branch: empty when HEAD is detached, as it usually is in CI.
         dirty: whether there is anything that the commit does not hold; ignored files do not count.
         created: when the commit was made, RFC 3339 in UTC.
-        source: origin's URL without credentials; empty without an origin.
+        source: origin's URL without credentials; empty without an origin, and where it is a path.
         changed: the files that make it dirty.
     """
 
@@ -60,12 +62,13 @@ def checkout(root: Path | None = None) -> Checkout:
     status = _must(root, "status", "--porcelain=v1", "-z", "--untracked-files=normal")
     changed = _changed(status)
     made = datetime.datetime.fromtimestamp(int(epoch), datetime.UTC)
+    origin = _origin(root)
     return Checkout(
         revision=revision,
         branch=_git(root, "symbolic-ref", "--quiet", "--short", "HEAD").stdout.strip(),
         dirty=bool(changed),
         created=made.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        source=without_credentials(_origin(root)),
+        source=without_credentials(origin) if _ELSEWHERE.match(origin) else "",
         changed=changed,
     )
 
@@ -158,6 +161,19 @@ def require_identity(root: Path | None = None) -> None:
         )
 
 
+def require_origin(tag_name: str, root: Path | None = None) -> None:
+    """Check that there is an origin that a tag can be pushed to.
+
+    Raises:
+        GitError: there is none.
+    """
+    if not _origin(root or paths.ROOT):
+        raise GitError(
+            f"The tag {tag_name} cannot be pushed: the checkout has no remote called origin.",
+            "Add one with `git remote add origin URL`, or leave out --push.",
+        )
+
+
 def push_tag(name: str, root: Path | None = None) -> None:
     """Push a tag to origin, which may have it already.
 
@@ -165,11 +181,7 @@ def push_tag(name: str, root: Path | None = None) -> None:
         GitError: there is no origin, it has another tag of that name, or it would not take it.
     """
     root = root or paths.ROOT
-    if not _origin(root):
-        raise GitError(
-            f"The tag {name} cannot be pushed: the checkout has no remote called origin.",
-            "Add one with `git remote add origin URL`, or leave out --push.",
-        )
+    require_origin(name, root)
     reference = f"refs/tags/{name}"
     pushed = _git(root, "push", "--porcelain", "origin", reference, timeout=PUSH_TIMEOUT)
     if pushed.exit_code == 0:

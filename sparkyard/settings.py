@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from sparkyard import paths, toml_file
 from sparkyard.command import mask
@@ -18,9 +19,13 @@ from sparkyard.errors import SettingsError, UnknownNameError
 from sparkyard.names import nearest
 
 DEBIAN = "http://deb.debian.org/debian"
+DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
 PYPI = "https://pypi.org/simple"
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 """The public hosts that mirrors stand for, where Sparkyard itself asks them."""
+
+EVIDENCE = ("images", "e2e", "kubernetes", "nightly", "parity")
+"""The parts of evidence; see evidence.py."""
 
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Alpine
@@ -50,7 +55,10 @@ class Settings:
         verification_key: PEM file with the public key that releases are verified with.
         apt_snapshot: URL under which snapshots of Debian's archive stand, asked for locked
             packages that the mirror no longer has.
-        apt_moved: "refuse" or "follow", where locked packages cannot be had any more.
+        locked: refuse a build, instead of renewing the locks, where locked Debian packages can be
+            had nowhere.
+        evidence: the parts, joined by commas, that a push and a release ask for; when not set,
+            kubernetes belongs to them where KUBECONFIG names a cluster.
         event_log_dir: s3a://bucket/prefix, or a directory, whose event logs `history` shows.
         hadoop_conf_dir: directory with the core-site.xml that says how to reach S3, and as whom.
         history_port: port on loopback of the history server.
@@ -71,16 +79,26 @@ class Settings:
     signing_key: str = ""
     verification_key: str = ""
     apt_snapshot: str = "https://snapshot.debian.org/archive"
-    apt_moved: str = "refuse"
+    locked: bool = False
+    evidence: str = "images,e2e,parity"
     event_log_dir: str = ""
     hadoop_conf_dir: str = ""
     history_port: str = "18080"
+
+    @property
+    def evidence_parts(self) -> tuple[str, ...]:
+        """The names in `evidence`."""
+        return tuple(part.strip() for part in self.evidence.split(",") if part.strip())
 
 
 _URLS = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
          "cran_mirror", "apt_snapshot")  # fmt: skip
 _PORTS = ("local_registry_port", "history_port")
-_CHOICES = {"compression": ("zstd", "gzip"), "apt_moved": ("refuse", "follow")}
+_CHOICES = {"compression": ("zstd", "gzip")}
+_SWITCHES = ("locked",)
+"""Settings that are on or off."""
+_WORDS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+"""What the variable of such a setting may hold, in any case."""
 _PLAIN_VARIABLES = {"registry": "REGISTRY", "ca_bundle": "SSL_CERT_FILE"}
 """Variables without our prefix that people already set, asked after the prefixed ones."""
 
@@ -96,26 +114,37 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
     environment = os.environ if environment is None else environment
     known = [field.name for field in fields(Settings)]
     written = toml_file.read(file) if file.exists() else {}
-    values: dict[str, str] = {}
+    values: dict[str, Any] = {}
     for name, value in written.items():
         if name not in known:
             raise UnknownNameError(
                 f'{file} sets "{name}", which is no setting.', nearest(name, known)
             )
-        if not isinstance(value, str):
+        if name in _SWITCHES and not isinstance(value, bool):
+            raise SettingsError(
+                f"{file}: {name} is neither true nor false.", f"Write: {name} = true"
+            )
+        if name not in _SWITCHES and not isinstance(value, str):
             raise SettingsError(f"{file}: {name} is not a text.", f'Write it as: {name} = "..."')
         values[name] = value
     for name in known:
         prefixed = environment.get(f"SPARKYARD_{name.upper()}")
         plain = environment.get(_PLAIN_VARIABLES.get(name, ""))
         if prefixed is not None:
-            values[name] = prefixed
+            values[name] = _switch(name, prefixed) if name in _SWITCHES else prefixed
         elif plain and name not in values:
             values[name] = plain
+    if not values.get("evidence") and environment.get("KUBECONFIG"):
+        values["evidence"] = f"{Settings.evidence},kubernetes"
     values["namespace"] = values.get("namespace", "").strip("/")
     settings = Settings(**{name: value for name, value in values.items() if value})
     _check(settings)
     return settings
+
+
+def archives(settings: Settings) -> tuple[str, str]:
+    """Return the URLs of Debian's archive and of its security archive, the site's own if set."""
+    return settings.apt_mirror or DEBIAN, settings.apt_security_mirror or DEBIAN_SECURITY
 
 
 def ca_bundle(settings: Settings) -> Path | None:
@@ -142,12 +171,26 @@ def ca_bundle(settings: Settings) -> Path | None:
     return bundle
 
 
+def _switch(name: str, word: str) -> bool:
+    if word.lower() not in _WORDS:
+        raise SettingsError(
+            f'SPARKYARD_{name.upper()} is "{word}".', "Set it to 1 or 0, or leave it out."
+        )
+    return _WORDS[word.lower()]
+
+
 def _check(settings: Settings) -> None:
     for name, choices in _CHOICES.items():
         if getattr(settings, name) not in choices:
             raise SettingsError(
                 f'The setting {name} is "{getattr(settings, name)}".',
                 f"Set SPARKYARD_{name.upper()} to {' or '.join(choices)}.",
+            )
+    for part in settings.evidence_parts or ("",):
+        if part not in EVIDENCE:
+            raise SettingsError(
+                f'The setting evidence names "{part}", and evidence has no such part.',
+                f"{nearest(part, EVIDENCE)} SPARKYARD_EVIDENCE takes parts joined by commas.",
             )
     for name in _PORTS:
         port = getattr(settings, name)

@@ -16,6 +16,9 @@ from sparkyard.git import Checkout
 PAIR = "pair"
 """Stands for an image's name in the group of image tests that look at driver and executors."""
 
+WHOLE_FAMILY = ("e2e", "kubernetes", "nightly")
+"""Groups that are a part of evidence of all images, which are at work in it together."""
+
 
 @dataclass(frozen=True)
 class Group:
@@ -40,8 +43,8 @@ class Group:
 
     @property
     def tells(self) -> bool:
-        """Whether something can be said: a test failed, or all that there are came to an end."""
-        return bool(self.failed) or 0 < self.collected == self.passed + self.skipped
+        """Whether something can be said: a test failed, or all ended and not all were skipped."""
+        return bool(self.failed) or self.collected - self.skipped == self.passed > 0
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Results:
     """A run of pytest.
 
     Attributes:
-        groups: "e2e", "unit", and for each image "images/NAME"; "images/pair" is of the pair, and
-            "shared/NAME" of that image and all that stand on it.
+        groups: "unit", those of `WHOLE_FAMILY`, and for each image "images/NAME"; "images/pair" is
+            of the pair, and "shared/NAME" of that image and all that stand on it.
         deselected: tests that were left out by choice.
         broken: files whose tests could not be collected.
     """
@@ -97,7 +100,6 @@ def evidence_of(
         return ()
     found = []
     pair = results.groups.get(f"images/{PAIR}")
-    whole_family = results.groups.get("e2e")
     for name, digest in digests.items():
         own = results.groups.get(f"images/{name}")
         for above in family.chain(name):
@@ -106,7 +108,8 @@ def evidence_of(
         if family[name].role:
             # Tests of both belong to each: without them not all of the image's tests have run.
             own = own + pair if own and pair else None
-        for part, group in (("images", own), ("e2e", whole_family)):
+        whole_family = ((part, results.groups.get(part)) for part in WHOLE_FAMILY)
+        for part, group in (("images", own), *whole_family):
             if not group or not group.tells:
                 continue
             others = {n: d for n, d in digests.items() if n != name}
@@ -123,7 +126,7 @@ def evidence_of(
                     revision=checkout.revision if checkout else "",
                     dirty=checkout.dirty if checkout else False,
                     failures=group.failures,
-                    beside=others if part == "e2e" else {},
+                    beside=others if part in WHOLE_FAMILY else {},
                 )
             )
     return tuple(found)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sparkyard.commands.tests import left_over
+from sparkyard.commands.tests import DURATIONS, left_over
 from sparkyard.engine import engine
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
+from tests.lanes import ByLane
 from tests.results import Counting
 from tests.support import Lab
 
@@ -23,6 +26,7 @@ ENGINE_TESTS = ("images", "e2e", "kubernetes")
 
 _LAB = pytest.StashKey[Lab]()
 _USED = pytest.StashKey[bool]()
+_WORKERS = pytest.StashKey[list[Lab]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,14 +39,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_LAB] = Lab(secrets.token_hex(4), keep=bool(config.getoption("keep")))
+    run = getattr(config, "workerinput", {}).get("run") or secrets.token_hex(4)
+    config.stash[_LAB] = Lab(run, keep=bool(config.getoption("keep")))
     config.stash[_USED] = False
+    config.stash[_WORKERS] = []
     if file := config.getoption("results"):
-        config.pluginmanager.register(Counting(Path(file)))
+        config.pluginmanager.register(Counting(Path(file), DURATIONS))
     # As after Ctrl-C: fixtures end, and take their containers away.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # A background job of a shell has it ignored, and so would everything that tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Give a worker's tests a part of the engine of their own."""
+    lab = node.config.stash[_LAB]
+    own = Lab(f"{lab.run}{node.gateway.id}", keep=lab.keep)
+    node.workerinput["run"] = own.run
+    node.config.stash[_WORKERS].append(own)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByLane:
+    """Let tests of a lane run one after the other."""
+    return ByLane(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,17 +79,20 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    lab = session.config.stash[_LAB]
-    if not session.config.stash[_USED]:
-        return
+    stash = session.config.stash
+    # Workers have no terminal: what they leave, the process that has them takes away.
+    labs = stash[_WORKERS] if shutil.which("docker") else []
+    if stash[_USED] and not hasattr(session.config, "workerinput"):
+        labs = [stash[_LAB]]
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    assert reporter is not None
-    if lab.keep:
-        for kind, names in left_over(lab.run).items():
-            reporter.write_line(f"kept {kind}: {' '.join(names)}")
-        reporter.write_line("remove them with: nox -s tests -- --sweep")
-    elif removed := lab.sweep():
-        reporter.write_line(f"removed at the end of an interrupted run: {', '.join(removed)}")
+    for lab in labs:
+        assert reporter is not None
+        if lab.keep:
+            for kind, names in left_over(lab.run).items():
+                reporter.write_line(f"kept {kind}: {' '.join(names)}")
+                reporter.write_line("remove them with: nox -s tests -- --sweep")
+        elif removed := lab.sweep():
+            reporter.write_line(f"removed at the end of an interrupted run: {', '.join(removed)}")
 
 
 @pytest.fixture(scope="session")
@@ -81,10 +105,9 @@ def site(request: pytest.FixtureRequest) -> Site:
 def lab(request: pytest.FixtureRequest) -> Lab:
     """The run's part of the engine; tells of what earlier runs left in it."""
     request.config.stash[_USED] = True
-    if found := left_over():
+    reporter = request.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and (found := left_over()):
         what = ", ".join(f"{len(names)} {kind}(s)" for kind, names in found.items())
-        reporter = request.config.pluginmanager.get_plugin("terminalreporter")
-        assert reporter is not None
         reporter.write_line(
             f"\nOther test runs have {what} in the engine; `nox -s tests -- --sweep` removes them."
         )

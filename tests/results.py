@@ -1,25 +1,36 @@
 """What came of a run of tests, group by group? Written down for `nox -s tests`, which asks for it.
 
-A group is a directory of tests/, or one image in tests/images. What each group should have run is
-known from the collection, so that a test that never ran is not taken for one that passed.
+A group is a directory of tests/, one image in tests/images, or all tests marked nightly. What each
+group should have run is known from the collection, so that a test that never ran is not taken for
+one that passed.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from sparkyard import whole_file
 from sparkyard.test_results import PAIR, Group, Results
+
+SLOWEST = 10
+"""Files and tests that are named at the end of a run, each with its seconds."""
 
 
 class Counting:
-    """A plugin that counts outcomes and writes them to a file at the end."""
+    """A plugin that counts outcomes, writes them to a file at the end, and names the slowest.
 
-    def __init__(self, file: Path) -> None:
+    Where workers run the tests, each collects all of them and tells the groups at its end; the
+    outcomes come one by one. So this runs in the workers as well as in the process that has them.
+    """
+
+    def __init__(self, file: Path, durations: Path) -> None:
         self.file = file
+        self.durations = durations
         self.group_of: dict[str, str] = {}
         self.outcomes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
@@ -52,11 +63,34 @@ class Counting:
         elif report.when == "call":
             self.outcomes[test] = "passed"
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the results."""
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Take what a worker knows of the collection; one that crashed left tests unrun."""
+        told = getattr(node, "workeroutput", {})
+        self.group_of |= told.get("groups", {})
+        self.deselected = max(self.deselected, told.get("deselected", 0))
+        if error or "groups" not in told:
+            self.broken.append(f"worker {node.gateway.id}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the results; a worker tells them to the process that has it."""
+        worker: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+        if worker is not None:
+            worker["groups"], worker["deselected"] = self.group_of, self.deselected
+            return
         groups = {group: self._counted(group) for group in sorted(set(self.group_of.values()))}
         results = Results(groups, self.deselected, tuple(self.broken))
         self.file.write_text(json.dumps(results.as_document(), indent=1) + "\n", encoding="utf-8")
+        tests = {test: round(seconds, 2) for test, seconds in sorted(self.seconds.items())}
+        whole_file.write(self.durations, json.dumps(tests, indent=0) + "\n")
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Name the slowest files and tests."""
+        for title, seconds in (("files", by_file(self.seconds)), ("tests", self.seconds)):
+            if seconds:
+                terminalreporter.section(f"slowest {title}, in seconds")
+            for name, taken in sorted(seconds.items(), key=lambda each: -each[1])[:SLOWEST]:
+                terminalreporter.write_line(f"{taken:8.1f}  {name}")
 
     def _counted(self, group: str) -> Group:
         tests = [test for test, of in self.group_of.items() if of == group]
@@ -71,8 +105,19 @@ class Counting:
         )
 
 
+def by_file(seconds: Mapping[str, float]) -> dict[str, float]:
+    """Return the seconds of all tests of each file."""
+    found: dict[str, float] = {}
+    for test, taken in seconds.items():
+        file = test.partition("::")[0]
+        found[file] = found.get(file, 0.0) + taken
+    return found
+
+
 def group_of(item: pytest.Item, tests: Path) -> str:
     """Return a test's group: its directory below `tests`; in tests/images see test_results.py."""
+    if item.get_closest_marker("nightly"):
+        return "nightly"  # no run has these beside others: see conftest.py
     path = item.path
     directory = path.relative_to(tests).parts[0] if path.is_relative_to(tests) else ""
     if directory != "images":

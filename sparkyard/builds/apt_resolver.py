@@ -1,63 +1,93 @@
-"""Which Debian packages would be installed now? Asked of apt itself, in a container on the base."""
+"""Which Debian packages would be installed now? Asked of apt itself, which installs nothing.
+
+apt runs with directories of its own, on this machine, or in the base image where this machine has
+none: its package lists, its sources and the packages that count as installed are what a lock is
+made for, and nothing of this machine's.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
-from sparkyard import console, paths
-from sparkyard.builds import bake
+from sparkyard import paths
 from sparkyard.builds.failure import explain
-from sparkyard.command import run
-from sparkyard.errors import MirrorError
+from sparkyard.command import Completed, mask, run
+from sparkyard.errors import (
+    BuildFailedError,
+    FileAccessError,
+    MirrorError,
+    SparkyardError,
+)
+from sparkyard.family.stack import Stack
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import LockedDeb
 from sparkyard.plan import base_image
-from sparkyard.plan.plan import Site
-from sparkyard.settings import ca_bundle
+from sparkyard.settings import Settings, archives, ca_bundle
 
 _MADISON = re.compile(r"^ *(\S+) \| *(\S+) \| \S+ ([a-z-]+)/main ", re.MULTILINE)
+_WOULD_INSTALL = re.compile(r"^Inst (\S+) (?:\[.*?\] )*\((\S+) ", re.MULTILINE)
+_MINIMAL = ("?essential", "?priority(required)", "apt")
+"""What mmdebstrap installs as its variant minbase."""
+_KEYRINGS = tuple(
+    Path(f"/usr/share/keyrings/debian-archive-keyring.{ending}") for ending in ("gpg", "pgp")
+)
+_SECURITY = "-security"
 
 
-def lock(where: Site) -> None:
-    """Lock all lists of the stack by what Debian's archive has now.
+@dataclass(frozen=True)
+class Installable:
+    """What apt would install, and what else it says of it.
+
+    Attributes:
+        entries: each package's entry in the index, by its name.
+        secured: the versions of each package in the security suites, by its name.
+    """
+
+    debs: tuple[LockedDeb, ...]
+    entries: Mapping[str, str]
+    secured: Mapping[str, frozenset[str]]
+
+
+def lock(stack: Stack, settings: Settings) -> dict[str, frozenset[str]]:
+    """Lock all lists of a stack by what Debian's archive has now.
+
+    Returns:
+        the versions in the security suites, by package.
 
     Raises:
-        MirrorError: the archive lacks what a list names.
+        MirrorError: the archive lacks what a list names, or its index cannot be used.
         NetworkError, CertificateError: the archive could not be asked.
     """
-    stack = where.stack
-    base = base_image.bootstrapped_anew(stack, where.settings)
+    apt = _Apt(stack, settings)
     now = datetime.now(UTC).replace(microsecond=0)
-    changed = {
-        apt_lock.DEBIAN: apt_lock.write(
-            stack, apt_lock.DEBIAN, _resolve(where, base, stack.debian, ()), now
-        )
-    }
-    above: tuple[LockedDeb, ...] = ()
+    minimal = apt.ask(apt_lock.DEBIAN, _MINIMAL, {})
+    apt_lock.write(stack, apt_lock.DEBIAN, minimal.debs, now)
+    secured = dict(minimal.secured)
+    installed = dict(minimal.entries)
+    base: set[str] = set()
     for name in apt_lock.lists(stack)[1:]:
-        asked = apt_lock.packages(stack, name)
-        if name != apt_lock.BASE and above:
-            asked = (*apt_lock.packages(stack, apt_lock.BASE), *asked)
-        debs = _resolve(where, base, stack.arguments["SUITES"], asked)
-        known = {(deb.name, deb.version) for deb in above}
-        own = tuple(deb for deb in debs if (deb.name, deb.version) not in known)
-        if name == apt_lock.BASE:
-            above = debs
-        elif moved := {deb.name for deb in own} & {deb.name for deb in above}:
+        found = apt.ask(name, apt_lock.packages(stack, name), installed)
+        if moved := base & found.entries.keys():
             raise MirrorError(
                 f"The list {name} needs {', '.join(sorted(moved))} in another version than the "
                 "base has.",
                 f"Ask for it from another suite in apt/{name}.txt, or name it in apt/base.txt.",
             )
-        changed[name] = apt_lock.write(stack, name, own, now)
-    for name, moved_on in changed.items():
-        console.note(f"{stack.name}: apt list {name}: {'locked anew' if moved_on else 'as it was'}")
+        apt_lock.write(stack, name, found.debs, now)
+        secured |= found.secured
+        if name == apt_lock.BASE:
+            installed |= found.entries
+            base = set(installed)
+    return secured
 
 
-def parse(said: str, name: str) -> tuple[LockedDeb, ...]:
-    """Return the packages that `apt-install --resolve` printed.
+def parse(said: str, name: str) -> Installable:
+    """Return the packages that apt spoke of.
 
     Args:
         said: lines of `apt-cache madison`, then the index's entries.
@@ -66,37 +96,153 @@ def parse(said: str, name: str) -> tuple[LockedDeb, ...]:
     Raises:
         MirrorError: an entry is incomplete.
     """
-    suites: dict[tuple[str, str], str] = {}
+    suites: dict[tuple[str, str], list[str]] = {}
+    secured: dict[str, set[str]] = {}
     for package, version, suite in _MADISON.findall(said):
-        suites.setdefault((package, version), suite)
-    found: dict[str, LockedDeb] = {}
+        suites.setdefault((package, version), []).append(suite)
+        if suite.endswith(_SECURITY):
+            secured.setdefault(package, set()).add(version)
+    entries: dict[str, str] = {}
+    debs: list[LockedDeb] = []
     for block in said[said.find("Package: ") :].split("\n\n"):
         entry = dict(re.findall(r"^([A-Za-z0-9-]+): (.*)$", block, re.MULTILINE))
-        if "Package" not in entry:
+        if "Package" not in entry or entry["Package"] in entries:
             continue
         package, version = entry["Package"], entry["Version"]
         try:
-            found.setdefault(
-                package,
-                LockedDeb(package, version, entry["Architecture"], suites[package, version],
-                          int(entry["Size"]), entry["SHA256"], entry["Filename"]),
+            path = entry["Filename"]
+            # A version may be in several archives: the entry is of the one with this path.
+            of_path = [
+                suite
+                for suite in suites[package, version]
+                if suite.endswith(_SECURITY) == path.startswith("pool/updates/")
+            ]
+            suite = (of_path or suites[package, version])[0]
+            debs.append(
+                LockedDeb(package, version, entry["Architecture"], suite,
+                          int(entry["Size"]), entry["SHA256"], path)
             )  # fmt: skip
         except KeyError as error:
             raise MirrorError(
                 f"The index has no {error} of {package} {version}, for the list {name}.",
                 "If a mirror is set, it is incomplete: see the setting apt_mirror.",
             ) from error
-    return tuple(sorted(found.values()))
+        entries[package] = block.strip()
+    return Installable(
+        tuple(sorted(debs)), entries, {name: frozenset(of) for name, of in secured.items()}
+    )
 
 
-def _resolve(where: Site, base: str, suites: str, packages: Sequence[str]) -> tuple[LockedDeb, ...]:
-    mounts = ["--volume", f"{paths.IMAGES / 'common'}:/common:ro"]
-    mounts += ["--volume", f"{bake.MIRRORS}:/run/secrets/mirrors:ro"]
-    if bundle := ca_bundle(where.settings):
-        mounts += ["--volume", f"{bundle}:/run/ca.crt:ro"]
-    bake.write_mirrors(where.settings)
-    argv = ["docker", "run", "--rm", *mounts, base, "/common/apt-install", "--resolve", suites]
-    ended = run([*argv, *packages], check=False)
-    if ended.exit_code != 0:
-        raise explain(ended.stdout + ended.stderr)
-    return parse(ended.stdout, " ".join(packages) or "Debian itself")
+class _Apt:
+    """apt with the sources of a stack, and no packages installed but those it is told of."""
+
+    def __init__(self, stack: Stack, settings: Settings) -> None:
+        self._work = paths.cache() / "apt"
+        self._lists = {
+            apt_lock.DEBIAN: (stack.debian,),
+            "": tuple(stack.arguments["SUITES"].split(",")),
+        }
+        bundle = ca_bundle(settings)
+        self._in: list[str] = []
+        if not shutil.which("apt-get"):
+            image = base_image.named(stack, settings).removeprefix("docker-image://")
+            mounted = [str(self._work), *([str(bundle)] if bundle else [])]
+            self._in = ["docker", "run", "--rm", "--env", "APT_CONFIG"]
+            self._in += [word for place in mounted for word in ("--volume", f"{place}:{place}")]
+            self._in += [image]
+        self._prepare(settings, bundle)
+        self._run("apt-get", "-qq", "update", sources="")
+
+    def ask(self, name: str, packages: Sequence[str], installed: Mapping[str, str]) -> Installable:
+        """Return what would be installed for a list.
+
+        Args:
+            name: of the list.
+            packages: as apt-get takes them.
+            installed: index entries of what is there already, by package.
+        """
+        sources = name if name in self._lists else ""
+        (self._work / "status").write_text(
+            "".join(f"{entry}\nStatus: install ok installed\n\n" for entry in installed.values())
+        )
+        argv = ["apt-get", "install", "--simulate", "--no-install-recommends", *packages]
+        pairs = _WOULD_INSTALL.findall(self._run(*argv, sources=sources))
+        if not pairs:
+            return Installable((), {}, {})
+        names = [package for package, _ in pairs]
+        versions = [f"{package}={version}" for package, version in pairs]
+        said = self._run("apt-cache", "madison", *names, sources=sources)
+        said += self._run("apt-cache", "show", *versions, sources=sources)
+        return parse(said, name)
+
+    def _prepare(self, settings: Settings, bundle: Path | None) -> None:
+        for place in ("lists/partial", "archives/partial", "etc"):
+            (self._work / place).mkdir(parents=True, exist_ok=True)
+        (self._work / "status").write_text("")
+        options = {
+            "Dir::State": self._work, "Dir::State::lists": self._work / "lists",
+            "Dir::State::status": self._work / "status",
+            "Dir::Cache::archives": self._work / "archives",
+            "Dir::Etc": self._work / "etc", "Dir::Etc::sourceparts": "/dev/null",
+            "Dir::Etc::parts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
+            "APT::Architecture": apt_lock.architecture(), "APT::Sandbox::User": "root",
+            "APT::Update::Error-Mode": "any", "Acquire::Languages": "none",
+            "Acquire::PDiffs": "false", "Acquire::Retries": "3",
+            **({"Acquire::https::CAInfo": bundle} if bundle else {}),
+        }  # fmt: skip
+        lines = "".join(f'{option} "{value}";\n' for option, value in options.items())
+        architectures = f'APT::Architectures {{ "{apt_lock.architecture()}"; }};\n'
+        (self._work / "apt.conf").write_text(lines + architectures)
+        keyring = _KEYRINGS[0] if self._in else next((k for k in _KEYRINGS if k.is_file()), None)
+        if keyring is None:
+            raise FileAccessError(
+                "The keys of Debian's archive are not on this machine.",
+                "Install the package debian-archive-keyring.",
+            )
+        for sources, suites in self._lists.items():
+            text = "".join(_sources(suite, keyring, archives(settings)) for suite in suites)
+            self._sources(sources).write_text(text)
+        # Another suite's packages are taken where they are asked for by it, or needed by such.
+        others = self._lists[""][1:]
+        (self._work / "etc/preferences").write_text(
+            "".join(f"Package: *\nPin: release n={o}*\nPin-Priority: 100\n\n" for o in others)
+        )
+
+    def _sources(self, sources: str) -> Path:
+        return self._work / "etc" / f"{sources or 'all'}.list"
+
+    def _run(self, program: str, *words: str, sources: str) -> str:
+        options = [f"Dir::Etc::sourcelist={self._sources(sources)}"]
+        # Each set of sources has a cache of its own, so that no call reads the indexes again.
+        options += [f"Dir::Cache={self._work}", *self._caches(sources)]
+        argv = [program, *(word for option in options for word in ("-o", option)), *words]
+        environment = {"APT_CONFIG": str(self._work / "apt.conf"), "LC_ALL": "C"}
+        ended = run([*self._in, *argv], check=False, env=environment)
+        if ended.exit_code != 0:
+            raise _why_not(ended)
+        return ended.stdout
+
+    @staticmethod
+    def _caches(sources: str) -> Iterable[str]:
+        kinds = ("pkgcache", "srcpkgcache")
+        return (f"Dir::Cache::{kind}={sources or 'all'}-{kind}.bin" for kind in kinds)
+
+
+def _sources(suite: str, keyring: Path, hosts: tuple[str, str]) -> str:
+    """Return the sources of a suite, with its security updates."""
+    if suite == "sid":
+        # It has no security suite, and mirrors keep its Release file past its date.
+        return f"deb [signed-by={keyring} check-valid-until=no] {hosts[0]} sid main\n"
+    own = f"deb [signed-by={keyring}] {hosts[0]} {suite} main\n"
+    return f"{own}deb [signed-by={keyring}] {hosts[1]} {suite}{_SECURITY} main\n"
+
+
+def _why_not(ended: Completed) -> SparkyardError:
+    error = explain(ended.stdout + ended.stderr, speaker="apt")
+    if not isinstance(error, BuildFailedError):
+        return error
+    said = [line for line in ended.stderr.splitlines() if line.startswith("E: ")]
+    return MirrorError(
+        f"apt cannot say what to install. It said: {mask(said[-1][3:] if said else 'nothing')}",
+        "If a list in apt/ names a package that its suite does not have, correct it there.",
+    )

@@ -18,8 +18,6 @@ from sparkyard.plan.targets import Target
 from sparkyard.settings import Settings, ca_bundle
 
 MIRRORS = paths.BUILD / "secrets" / "mirrors"
-APT_LABEL = f"{LABEL}.apt"
-"""On images that may hold Debian packages other than the locked ones: such are not released."""
 _LEVELS = {"zstd": 3, "gzip": 6}
 """Both at their default. zstd takes a quarter of gzip's time for the same size, on these layers."""
 
@@ -59,7 +57,7 @@ def output(settings: Settings) -> str:
 def write_mirrors(settings: Settings, file: Path = MIRRORS) -> None:
     """Write the mirrors as shell variables, into the file that builds get as a secret."""
     names = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
-             "cran_mirror", "apt_snapshot")  # fmt: skip
+             "cran_mirror")  # fmt: skip
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
     lines = [f"{n.upper()}='{getattr(settings, n)}'\n" for n in names if getattr(settings, n)]
@@ -113,7 +111,6 @@ def _labels(
     }
     name, digest = _identity(base)
     labels |= {f"{oci}.base.name": name, f"{oci}.base.digest": digest} if digest else {}
-    labels |= {APT_LABEL: "moved"} if where.settings.apt_moved == "follow" else {}
     return labels
 
 

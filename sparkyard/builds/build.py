@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import console, paths
-from sparkyard.builds import bake, progress, timeline
+from sparkyard import paths
+from sparkyard.builds import bake, progress, supply, timeline
 from sparkyard.builds.failure import explain
 from sparkyard.command import run
 from sparkyard.engine import engine
@@ -51,15 +51,20 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
         SparkyardError: what stopped the build; see failure.py.
     """
     started = time.monotonic()
-    with _only_build():
+    with only_build():
         try:
             planned = plan.make(where, wanted)
         except EngineMissingError:
+            # What cannot be had is known in seconds, and an engine takes a minute to install.
+            images = plan.published(where.family, wanted)
+            supply.provide(where, images, bootstrap=not base_image.pinned(where.stack))
             engine.ensure()
             planned = plan.make(where, wanted)
         if planned.rebuilds or no_cache:
             ca_bundle(where.settings)  # one that cannot be used is told of before anything is made
             engine.ensure()
+            pulled = base_image.can_pull(where.stack, where.settings)
+            supply.provide(where, (step.image for step in planned.steps), bootstrap=not pulled)
             base = base_image.provide(where.stack, where.settings)
             planned = plan.make(where, wanted, base)
             if no_cache:
@@ -67,8 +72,6 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
         made = None
         if planned.rebuilds:  # once the base is known, there may be nothing left to do
             _place_uv()
-            if where.settings.apt_moved == "follow":
-                console.note("SPARKYARD_APT_MOVED=follow: these images are not to be released.")
             bake.write_mirrors(where.settings)
             file = bake.write(bake.definition(planned, where, base))
             with _no_new_names(step.reference for step in planned.rebuilds):
@@ -140,7 +143,7 @@ def _place_uv() -> None:
 
 
 @contextmanager
-def _only_build() -> Iterator[None]:
+def only_build() -> Iterator[None]:
     """Hold the lock that one build of a user holds at a time."""
     file = paths.cache() / "build.lock"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,6 @@ from sparkyard.errors import (
     SparkyardError,
     StaleLockError,
 )
-from sparkyard.locks import apt_lock
 
 _READ_LINES = 25
 """Lines at a log's end that are read where BuildKit did not get to say which step failed."""
@@ -66,10 +65,17 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             "changes. If the lock is right, somebody serves another file: do not build with it.",
         ),
         (
-            r"sparkyard-apt: moved",
+            r"Release file for \S+ is (?:expired|not valid yet)",
             MirrorError,
-            "Locked Debian packages cannot be had any more.",
-            apt_lock.MEND_MOVED,
+            "The index of Debian's archive is out of date, or this machine's clock is wrong.",
+            "Compare `date` with the real time. If it is right, the mirror is out of date: see the "
+            "setting apt_mirror.",
+        ),
+        (
+            r"Failed to fetch \S+ +5\d\d ",
+            MirrorError,
+            "A mirror is out of order.",
+            "Run the same command again later, or set apt_mirror to a mirror that answers.",
         ),
         (
             r"sparkyard-apt: no-lock",
@@ -86,9 +92,24 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             "Set SPARKYARD_CA_BUNDLE to a PEM file that holds the network's or mirror's authority.",
         ),
         (
-            r"sparkyard-fetch: (?:not-found|truncated|http-error)|"
+            r"was not found in the package registry|there (?:is|are) no versions? of|"
+            r"HTTP status client error \(404 ",
+            MirrorError,
+            "A locked Python package cannot be had.",
+            "If the setting pypi_index is set, that index lacks it. Else it was removed: lock "
+            "another version with `nox -s dependencies -- --only python --upgrade PACKAGE`.",
+        ),
+        (
+            r"sparkyard-fetch: not-found",
+            MirrorError,
+            "A locked jar cannot be had.",
+            "If the setting maven_mirror is set, that repository lacks it. Else it was removed: "
+            "name another version in jars.toml, then run `nox -s dependencies -- --only jars`.",
+        ),
+        (
+            r"sparkyard-fetch: (?:truncated|http-error)|"
             r"HTTP status (?:client|server) error|404 +Not Found|File has unexpected size|"
-            r"Hash Sum mismatch|was not found in the package registry|does not have a Release file|"
+            r"Hash Sum mismatch|does not have a Release file|"
             r"end of file before message length|"
             r"content-length|IncompleteRead|unexpected end of file|Clearsigned file isn't valid|"
             r"InRelease' is not signed|Invalid zip file structure|"
@@ -119,8 +140,13 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
 )
 
 
-def explain(log: str) -> SparkyardError:
-    """Return the error that a failed build's log speaks of; a person saw the log itself already."""
+def explain(log: str, speaker: str = "The build") -> SparkyardError:
+    """Return the error that a log speaks of; a person saw the log itself already.
+
+    Args:
+        log: of a failed build, or of a program that failed.
+        speaker: who wrote it.
+    """
     text = _COLOURS.sub("", log).replace("\r", "\n")
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     step, said, reason = _failed_step(lines)
@@ -128,7 +154,7 @@ def explain(log: str) -> SparkyardError:
     for pattern, error, what, remedy in _CAUSES:
         for index in reversed(range(len(read))):
             if pattern.search(read[index]):
-                return error(f"{what} The build said: {_quote(read, index)}", remedy)
+                return error(f"{what} {speaker} said: {_quote(read, index)}", remedy)
     last = (read[-2] if len(read) > 1 else reason) or "nothing"
     return BuildFailedError(
         f"A build step failed{f', {step}' if step else ''}. The build said: {_short(last)}",

@@ -97,7 +97,7 @@ def reproduce(
         EngineMissingError: an engine for the second build cannot be started here.
         SparkyardError: what stopped a build.
     """
-    with build._only_build():
+    with build.only_build():
         tag = uuid.uuid4().hex[:12]
         paths.BUILD.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="reproduce-", dir=paths.BUILD))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkyard import console
-from sparkyard.builds import bake, build
+from sparkyard.builds import bake, build, supply
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.errors import SparkyardError
@@ -25,9 +25,12 @@ REPOSITORY = "sparkyard-reproduce"
 
 def main(stack: str, tag: str, result: Path, wanted: tuple[str, ...]) -> int:
     """Build, and return the exit code."""
-    where = plan.site(stack)
+    where = plan.site(stack, locked=True)
     try:
         engine.ensure()
+        images = plan.published(where.family, wanted)
+        pulled = base_image.can_pull(where.stack, where.settings)
+        supply.provide(where, images, bootstrap=not pulled)
         base = base_image.provide(where.stack, where.settings)
         planned = plan.make(where, wanted, base).all_anew()
         build._place_uv()

@@ -1,12 +1,15 @@
-"""`nox -s bench`: measure builds, images, pushes and a cluster, and write bench/results/."""
+"""Measure builds, images, pushes and a cluster as ratios in one run; write bench/results/.
+
+Spark on Kubernetes is measured where that part is asked for, on the cluster that KUBECONFIG names.
+It takes some minutes; the builds empty the engine's build cache.
+"""
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import asdict
 
-from sparkyard import console, paths
+from sparkyard import commands, console, paths
 from sparkyard.bench import bench, push
 from sparkyard.bench.bench import Measure
 from sparkyard.engine import engine
@@ -28,12 +31,7 @@ DEFAULT = ("push", "builds")
 
 def main(argv: list[str]) -> int:
     """Measure, print the table, and write it down with the machine's facts."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s bench --",
-        description="Measure builds, image sizes and pushes as ratios in one run; and Spark on the "
-        "Kubernetes that KUBECONFIG names, where that is asked for. Takes some minutes; the builds "
-        "empty the engine's build cache.",
-    )
+    parser = commands.parser("bench", __doc__)
     parser.add_argument(
         "part",
         nargs="*",

@@ -1,30 +1,35 @@
-"""`nox -s pyspark`, `all_spark`, `jupyterhub`, `executors`: build an image and its parents."""
+"""Build images and what they stand on: those that are named, all without a name.
+
+Only those are built whose inputs have changed.
+"""
 
 from __future__ import annotations
 
-import argparse
-
-from sparkyard import console
+from sparkyard import commands, console
 from sparkyard.builds.build import Built, build
+from sparkyard.commands import Session
 from sparkyard.engine import engine
 from sparkyard.plan.plan import site
 
+_ALL = Session("build", "build")
 
-def main(argv: list[str]) -> int:
-    """Build the image that the session `argv[0]` is for; no image builds all."""
-    session, options = (argv[0], argv[1:]) if argv and not argv[0].startswith("-") else ("", argv)
-    parser = argparse.ArgumentParser(
-        prog=f"nox -s {session or 'build'} --",
-        description="Build the image and all that it stands on, as far as inputs have changed.",
-    )
-    parser.add_argument("images", nargs="*", metavar="IMAGE", help="more images to build with it")
+
+def main(argv: list[str], session: Session = _ALL) -> int:
+    """Build the session's image and those that are named; without any, build all."""
+    parser = commands.parser(session.name, __doc__)
     parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
+        "images", nargs="*", metavar="IMAGE", help="an image, or the session that builds it"
     )
+    commands.add_stack(parser)
     parser.add_argument("--no-cache", action="store_true", help="make everything anew")
-    chosen = parser.parse_args(options)
-    wanted = ((session,) if session else ()) + tuple(chosen.images)
-    _show(build(site(chosen.stack), wanted, no_cache=chosen.no_cache))
+    parser.add_argument(
+        "--locked", action="store_true",
+        help="refuse, instead of renewing the locks, where locked Debian packages are gone",
+    )  # fmt: skip
+    chosen = parser.parse_args(argv)
+    wanted = tuple(filter(None, (session.image, *chosen.images)))
+    where = site(chosen.stack, locked=chosen.locked)
+    _show(build(where, wanted, no_cache=chosen.no_cache))
     return 0
 
 

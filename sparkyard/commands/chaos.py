@@ -1,4 +1,8 @@
-"""`nox -s chaos`: kill releases at random points, and look for a torn one."""
+"""Kill releases at random points, and check that no reader ever sees half of one.
+
+It releases a made-up family to a registry of its own, kills the releasing process at random points,
+runs it again, and checks all that a reader sees meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sparkyard import console
+from sparkyard import commands, console
 from sparkyard.chaos import registry
 from sparkyard.chaos.chaos import AFTER, BEFORE, BETWEEN, Chaos, Report
 from sparkyard.chaos.client import RELEASE, Task
@@ -30,11 +34,7 @@ def main(argv: list[str]) -> int:
         VerificationError: a reader saw half of something, a blob was sent twice, or a command that
             was run again did not complete.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s chaos --",
-        description="Release a made-up family to a registry of its own, kill the releasing process "
-        "at random points, run it again, and check all that a reader sees meanwhile.",
-    )
+    parser = commands.parser("chaos", __doc__)
     parser.add_argument("--kills", type=int, default=200, help="processes to kill (200)")
     parser.add_argument("--seed", type=int, default=None, help="repeats a run's images and moments")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -1,22 +1,19 @@
-"""`nox -s clean`: remove the images that Sparkyard has made on this machine, and its caches."""
+"""Remove the images and caches that Sparkyard has made on this machine."""
 
 from __future__ import annotations
 
-import argparse
 import shutil
 
-from sparkyard import console, evidence, paths
+from sparkyard import commands, console, evidence, paths
 from sparkyard.engine import engine
 from sparkyard.family import stack
+from sparkyard.fetch import store
 from sparkyard.plan import plan
 
 
 def main(argv: list[str]) -> int:
     """Remove images, and with --cache all that makes the next build quick."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s clean --",
-        description="Remove the images of this checkout's namespace from the engine.",
-    )
+    parser = commands.parser("clean", __doc__)
     parser.add_argument(
         "--old", action="store_true", help="only builds that no moving tag names any more"
     )
@@ -24,7 +21,13 @@ def main(argv: list[str]) -> int:
         "--cache",
         action="store_true",
         help="also the engine's whole build cache, the base image and the collected facts; the "
-        "evidence of tests, which nobody makes again from it, stays",
+        "evidence of tests and the store of fetched files stay",
+    )
+    parser.add_argument(
+        "--store",
+        action="store_true",
+        help="also the Debian packages that were fetched for builds: what the archive has deleted "
+        "since cannot be had again",
     )
     chosen = parser.parse_args(argv)
     images = _images(plan.site())
@@ -38,8 +41,15 @@ def main(argv: list[str]) -> int:
         ended = engine.client("buildx", "prune", "--all", "--force")
         console.note((ended.stdout.strip().splitlines() or ["the build cache was empty"])[-1])
         for place in paths.cache().glob("*"):
-            if place.name != evidence.DIRECTORY:
+            if place.name not in (evidence.DIRECTORY, store.NAME):
                 shutil.rmtree(place) if place.is_dir() else place.unlink()
+    kept = store.size()
+    held = f"{kept.files} fetched files, {console.size(kept.octets)}, in {store.directory()}"
+    if chosen.store:
+        shutil.rmtree(store.directory(), ignore_errors=True)
+        console.note(f"removed {held}")
+    elif kept.files:
+        console.note(f"kept {held}; --store removes them")
     return 0
 
 

@@ -1,67 +1,144 @@
-"""`nox -s dependencies`: lock a stack's Python packages, its jars and its Debian packages."""
+"""Lock the Python and Debian packages and the jars, and export them for builds."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
 
-from sparkyard import console, paths, settings
-from sparkyard.builds import apt_resolver, bake
+from sparkyard import commands, console, paths, settings
+from sparkyard.builds import apt_resolver, bake, proposal, supply
+from sparkyard.builds.build import only_build
+from sparkyard.builds.proposal import APT, JARS, KINDS, PYTHON, Move, Proposal
 from sparkyard.engine import engine
+from sparkyard.errors import OutdatedLocksError
 from sparkyard.family import images, stack
+from sparkyard.family.stack import Stack
 from sparkyard.locks import apt_lock, dependencies, jar_resolver, jars, spark_jars
 from sparkyard.plan import base_image, plan
+from sparkyard.plan.plan import Site
 
 
 def main(argv: list[str]) -> int:
-    """Write poetry.lock, requirements/, jars/ and the locks of apt/ of a stack, or of all."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s dependencies --",
-        description="Lock the Debian and Python packages and the jars of the stacks for builds.",
-    )
-    parser.add_argument("--stack", default="", help="only this stack (default: all)")
+    """Write the locks of a stack, or of all; or say what that would change.
+
+    Raises:
+        OutdatedLocksError: under --dry-run, where a package would move.
+        SparkyardError: what could not be locked; the locks are as they were then.
+    """
+    chosen = _parse(argv)
+    if chosen.tools:
+        dependencies.lock_tools(paths.ROOT, settings.load())
+        return 0
+    kinds = tuple(chosen.only or KINDS)
+    upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
+    moves: dict[str, tuple[Move, ...]] = {}
+    files: list[Path] = []
+    for name in [chosen.stack] if chosen.stack else stack.known():
+        where = plan.site(name)
+        if not chosen.check:
+            with only_build(), proposal.propose(where.stack) as made:
+                _lock(where, made, kinds, upgrade)
+                moves[name] = made.moves()
+                files += made.files()
+                if made.files() and not chosen.dry_run:
+                    supply.put(made)
+        if not chosen.dry_run:
+            _check(where.stack)
+            console.note(f"{name}: locks and exports are current.")
+    if chosen.dry_run:
+        _show(moves, files, as_json=chosen.json)
+    return 0
+
+
+def _parse(argv: list[str]) -> argparse.Namespace:
+    parser = commands.parser("dependencies", __doc__)
+    commands.add_stack(parser, default="all")
     parser.add_argument(
         "--upgrade", nargs="*", metavar="PACKAGE", default=None,
         help="let these Python packages move to newer versions; all without names",
     )  # fmt: skip
+    parser.add_argument(
+        "--only", action="append", choices=KINDS, metavar="KIND",
+        help=f"lock only this kind ({', '.join(KINDS)}); may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dry-run", action="store_true",
+        help="write nothing; list what would move, and exit with "
+        f"{OutdatedLocksError.exit_code} if there is anything",
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print the list of --dry-run as JSON")
     parser.add_argument("--check", action="store_true", help="only check that all is current")
-    parser.add_argument("--apt", action="store_true", help="lock the Debian packages alone")
     parser.add_argument("--tools", action="store_true", help="lock Sparkyard's own tools instead")
     chosen = parser.parse_args(argv)
-    if chosen.tools:
-        dependencies.lock_tools(paths.ROOT, settings.load())
-        return 0
-    for name in [chosen.stack] if chosen.stack else stack.known():
-        where = plan.site(name)
-        directory = where.stack.dependencies
-        if not chosen.check:
-            upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
-            engine.ensure()
-            if not chosen.apt:
-                dependencies.lock(directory, where.settings, upgrade=upgrade)
-            apt_resolver.lock(where)
-            if not chosen.apt:
-                _lock_jars(where)
-        dependencies.check_current(directory)
-        dependencies.check_closed(directory, images.load())
-        jars.check_current(directory)
-        apt_lock.check_current(where.stack)
-        console.note(f"{name}: locks and exports are current.")
-    return 0
+    if chosen.json and not chosen.dry_run:
+        parser.error("--json goes with --dry-run")
+    return chosen
 
 
-def _lock_jars(where: plan.Site) -> None:
+def _lock(where: Site, made: Proposal, kinds: tuple[str, ...], upgrade: list[str]) -> None:
+    """Make new locks of some kinds in a proposal."""
+    if PYTHON in kinds:
+        dependencies.lock(made.copy.dependencies, where.settings, upgrade=upgrade)
+    if APT in kinds:
+        made.secured = apt_resolver.lock(made.copy, where.settings)
+    if JARS in kinds:
+        engine.ensure()
+        _lock_jars(made.copy, where)
+
+
+def _lock_jars(copy: Stack, where: Site) -> None:
     """Resolve the jars in a container on the stack's own base."""
     bundle = settings.ca_bundle(where.settings)
-    base = base_image.named(where.stack, where.settings)
+    base = base_image.named(copy, where.settings)
     bake.write_mirrors(where.settings)
     secrets = bake.secrets(where.settings)
     jars.lock(
-        where.stack.dependencies,
-        resolve=jar_resolver.in_container(base, where.stack.debian, secrets=secrets),
+        copy.dependencies,
+        resolve=jar_resolver.in_container(base, copy.debian, secrets=secrets),
         spark_jars=spark_jars.names(
-            where.stack.dependencies,
+            copy.dependencies,
             index=where.settings.pypi_index or settings.PYPI,
             ca_bundle=bundle,
         ),
-        class_level=where.stack.class_level,
+        class_level=copy.class_level,
     )
+
+
+def _check(locked: Stack) -> None:
+    """Check that locks and exports belong to what is declared, without asking anybody."""
+    dependencies.check_current(locked.dependencies)
+    dependencies.check_closed(locked.dependencies, images.load())
+    jars.check_current(locked.dependencies)
+    apt_lock.check_current(locked)
+
+
+def _show(moves: dict[str, tuple[Move, ...]], files: list[Path], *, as_json: bool) -> None:
+    """Print what would move.
+
+    Raises:
+        OutdatedLocksError: something would.
+    """
+    names = [proposal.shown(file) for file in files]
+    count = sum(map(len, moves.values()))
+    if as_json:
+        stacks = {name: [asdict(move) for move in of_stack] for name, of_stack in moves.items()}
+        print(json.dumps({"moves": stacks, "files": names}, indent=2))
+    elif count:
+        words = {True: "security", False: "", None: ""}
+        console.table(
+            ("stack", "kind", "in", "package", "locked", "new", ""),
+            (
+                (name, move.kind, move.group, move.name, move.old or "-", move.new or "-",
+                 words[move.security])
+                for name, of_stack in moves.items()
+                for move in of_stack
+            ),
+        )  # fmt: skip
+    if files:
+        raise OutdatedLocksError(
+            f"{count} locked packages would move, in {len(files)} files.",
+            "Run the same command without --dry-run, look at the change, and commit it.",
+        )
+    console.note("nothing would move")

@@ -1,4 +1,4 @@
-"""`nox -s diff`: what changed between two releases?"""
+"""Print what changed between two releases: packages, layers, sizes, parity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from sparkyard import versions
+from sparkyard import commands, versions
 from sparkyard.errors import UnknownNameError, VersionError
 from sparkyard.names import nearest
 from sparkyard.plan import plan
@@ -47,17 +47,15 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="nox -s diff --",
-        description="Say what changed between two releases: packages, layers, sizes, parity.",
+    parser = commands.parser(
+        "diff",
+        __doc__,
         epilog="A release is its version, or a file release.json.",
     )
     parser.add_argument("before", metavar="BEFORE", help="the earlier release")
     parser.add_argument("after", metavar="AFTER", help="the later release")
     parser.add_argument("--image", default="", help="only what concerns this image")
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print a JSON document")
     how.add_argument("--markdown", action="store_true", help="print Markdown")

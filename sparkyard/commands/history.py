@@ -1,4 +1,4 @@
-"""`nox -s history`: start or stop Spark's History Server on this machine."""
+"""Show past applications in Spark's History Server, from their event logs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import json
 import os
 
-from sparkyard import console, settings
+from sparkyard import commands, console, settings
 from sparkyard.plan import plan
 from sparkyard.services import history
 
@@ -19,10 +19,7 @@ def main(argv: list[str]) -> int:
         SettingsError: no event logs are named, or they cannot be where they are named.
         SparkyardError: see `history.ensure`.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s history --",
-        description="Show past applications in Spark's History Server, on this machine's loopback.",
-    )
+    parser = commands.parser("history", __doc__)
     parser.add_argument(
         "--logs", metavar="PLACE", help="s3a://bucket/prefix, or a directory of this machine"
     )

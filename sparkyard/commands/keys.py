@@ -1,10 +1,8 @@
-"""`nox -s keys`: make the pair of keys that signs and verifies releases, or show it."""
+"""Make the pair of keys that signs releases and verifies them."""
 
 from __future__ import annotations
 
-import argparse
-
-from sparkyard import console, settings
+from sparkyard import commands, console, settings
 from sparkyard.release import signing_key
 from sparkyard.release.signing_key import COMMITTED, PASSPHRASE
 
@@ -15,7 +13,7 @@ def main(argv: list[str]) -> int:
     Raises:
         SigningKeyError: there is a pair already, or, to show, none that can be used.
     """
-    parser = argparse.ArgumentParser(prog="nox -s keys --", description=__doc__)
+    parser = commands.parser("keys", __doc__)
     parser.add_argument("--show", action="store_true", help="show the public key; make nothing")
     options = parser.parse_args(argv)
     path = signing_key.signing_path(settings.load())

@@ -1,14 +1,13 @@
-"""`nox -s lint`: check the code, the scripts, the Dockerfiles and the generated files."""
+"""Check the code, the scripts, the Dockerfiles and the generated files."""
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sparkyard import console, paths
+from sparkyard import commands, console, paths
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
 from sparkyard.family import images, stack
@@ -21,10 +20,7 @@ _STAGES = re.compile(r"^FROM \S+ AS (\S+)", re.MULTILINE)
 
 def main(argv: list[str]) -> int:
     """Run every check, and fail when one has failed."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s lint --",
-        description="Check code, scripts, Dockerfiles and generated files.",
-    )
+    parser = commands.parser("lint", __doc__)
     parser.add_argument(
         "--fix", action="store_true", help="format the code, and mend what ruff can"
     )
@@ -81,7 +77,7 @@ def check_dockerfiles(family: images.Family, directory: Path = paths.IMAGES) -> 
         file = directory / image.name / "Dockerfile"
         text = file.read_text()
         given = {image.parent, *image.takes, *image.contexts}
-        implied = {"uv", "packages"} if image.name == "base" else set()
+        implied = {"uv", "packages", "debs"} if image.name == "base" else set()
         read = set(_READS.findall(text)) - set(_STAGES.findall(text)) - {"scratch"} - implied
         if read - given:
             raise LintError(

@@ -1,6 +1,6 @@
-"""`nox -s parity`: do the driver's image and the executors' image agree?
+"""Compare the driver's image with the executors' image; fail where they must agree and do not.
 
-With --cluster: do a driver and executors that run on a Kubernetes? KUBECONFIG names it.
+With --cluster, compare a driver and executors that run on the Kubernetes that KUBECONFIG names.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sparkyard import commands, evidence, git
 from sparkyard import console as told
-from sparkyard import evidence, git
 from sparkyard.errors import ParityError
 from sparkyard.evidence import Evidence
 from sparkyard.facts import facts, layers
@@ -86,12 +86,10 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="nox -s parity --", description=__doc__)
+    parser = commands.parser("parity", __doc__)
     parser.add_argument("--driver", metavar="IMAGE", help="where the driver runs: any image")
     parser.add_argument("--executor", metavar="IMAGE", help="where the executors run: any image")
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     parser.add_argument("--json", action="store_true", help="print the report for machines")
     parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
     live = parser.add_argument_group("on a Kubernetes that KUBECONFIG names")

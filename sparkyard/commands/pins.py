@@ -1,19 +1,18 @@
-"""`nox -s pins`: pin the base images by digest, from a registry that answers."""
+"""Pin the base images by digest, from a registry that answers.
+
+The digests are written into conf/pins.toml.
+"""
 
 from __future__ import annotations
 
-import argparse
-
+from sparkyard import commands
 from sparkyard.family import stack
 from sparkyard.plan import base_image, plan
 
 
 def main(argv: list[str]) -> int:
     """Write conf/pins.toml."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s pins --",
-        description="Ask the registry for the base images' digests and pin them in conf/pins.toml.",
-    )
+    parser = commands.parser("pins", __doc__)
     parser.parse_args(argv)
     for name in stack.known():
         where = plan.site(name)

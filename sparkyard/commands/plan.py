@@ -1,10 +1,8 @@
-"""`nox -s plan`: say which images would be rebuilt, and because of which input."""
+"""Print which images would be rebuilt, and because of which input; build nothing."""
 
 from __future__ import annotations
 
-import argparse
-
-from sparkyard import console
+from sparkyard import commands, console
 from sparkyard.plan import plan
 
 _NAMED = 4
@@ -13,14 +11,9 @@ _NAMED = 4
 
 def main(argv: list[str]) -> int:
     """Print the plan as a table or as JSON; nothing is built."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s plan --",
-        description="Say, without building, which images would be rebuilt and why.",
-    )
+    parser = commands.parser("plan", __doc__)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="images (default: all)")
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
     made = plan.make(plan.site(chosen.stack), tuple(chosen.images))

@@ -1,10 +1,12 @@
-"""`nox -s promote`: let a channel name a release, without building anything."""
+"""Let a channel name a release: -- 1.4.0 stable.
+
+Nothing is built or pushed: the channel's entry among the releases moves first, then its tag on each
+image.
+"""
 
 from __future__ import annotations
 
-import argparse
-
-from sparkyard import console, versions
+from sparkyard import commands, console, versions
 from sparkyard.plan import plan
 from sparkyard.release import channel, releases, releasing
 from sparkyard.release.releasing import Desk
@@ -17,14 +19,10 @@ def main(argv: list[str]) -> int:
         RegistryAbsentError: there is no such release, or an image of it is gone.
         ReleaseInProgressError: somebody else is publishing.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s promote --",
-        description="Let a channel name a release. Nothing is built or pushed: the channel's entry "
-        "among the releases moves first, then its tag on each image.",
-    )
+    parser = commands.parser("promote", __doc__)
     parser.add_argument("version", help="a released version")
     parser.add_argument("channel", help="a word of your own: stable, staging")
-    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    commands.add_stack(parser)
     parser.add_argument(
         "--take-over", action="store_true", help="take over from a command that died"
     )

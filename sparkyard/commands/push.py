@@ -1,13 +1,13 @@
-"""`nox -s push`, `push_jupyterhub`, `push_executors`: push images that passed their tests."""
+"""Push the images named after --, all without a name, once their evidence is there."""
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from sparkyard import console
+from sparkyard import commands, console
+from sparkyard.commands import Session
 from sparkyard.plan import plan
 from sparkyard.push import pushing
 from sparkyard.push.pushing import Pushed
@@ -16,8 +16,11 @@ _SHORT = 12
 """Digits of a digest in the table; --json has them all."""
 
 
-def main(argv: list[str]) -> int:
-    """Push the images named, or all that are published.
+_ALL = Session("push", "push")
+
+
+def main(argv: list[str], session: Session = _ALL) -> int:
+    """Push the session's image and those that are named; without any, push all.
 
     Raises:
         ImageMissingError: one is not built from what is checked out.
@@ -25,14 +28,11 @@ def main(argv: list[str]) -> int:
         ImmutableTagError: a tag that never moves is taken.
         SparkyardError: the registry could not be asked, or refuses.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s push --",
-        description="Push images that passed their tests, and let their tags name them.",
-    )
+    parser = commands.parser(session.name, __doc__)
     parser.add_argument(
         "images", nargs="*", metavar="IMAGE", help="an image, or the session that builds it"
     )
-    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    commands.add_stack(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be sent and tagged, and do nothing"
     )
@@ -42,11 +42,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
     where = plan.site(chosen.stack)
-    for name in chosen.images:
+    wanted = tuple(filter(None, (session.image, *chosen.images)))
+    for name in wanted:
         where.family.find(name)
     registry = pushing.place(where, start=False)
     untested = _warn if chosen.allow_untested else None
-    images = pushing.collect(where, chosen.images, untested=untested)
+    images = pushing.collect(where, wanted, untested=untested)
     if chosen.dry_run:
         done = pushing.rehearse(registry, images)
     else:

@@ -1,12 +1,11 @@
-"""`nox -s registry`: start, stop or remove the registry of this machine."""
+"""Start the registry on this machine's loopback that serves where none is named."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 
-from sparkyard import console
+from sparkyard import commands, console
 from sparkyard.plan import plan
 from sparkyard.services import local_registry
 
@@ -18,11 +17,7 @@ def main(argv: list[str]) -> int:
         SettingsError: something else has its port.
         SparkyardError: see `local_registry.ensure`.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s registry --",
-        description="Start the registry on this machine's loopback, which serves where no "
-        "registry is named.",
-    )
+    parser = commands.parser("registry", __doc__)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--stop", action="store_true", help="stop it; what it holds stays")
     what.add_argument("--remove", action="store_true", help="stop it and delete what it holds")

@@ -1,4 +1,9 @@
-"""`nox -s release`: release the family under a version, all of it or nothing."""
+"""Release the family under the version named after --, all of it or nothing.
+
+All images are pushed by digest and read back, the release's record is written, then the tags move
+and the commit is tagged. An interrupted release goes on with the same command; until the record is
+written there is no release.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import console, evidence, git, paths, versions
+from sparkyard import commands, console, evidence, git, paths, versions
 from sparkyard.errors import GitError
 from sparkyard.git import Checkout
 from sparkyard.plan import plan
@@ -32,11 +37,8 @@ def main(argv: list[str]) -> int:
     version = str(versions.parse(chosen.version))
     site = plan.site(chosen.stack)
     checkout = git.checkout()
-    if chosen.push and not checkout.source:
-        raise GitError(
-            "--push is asked for, and the checkout has no remote called origin.",
-            "Add one with `git remote add origin URL`, or leave out --push.",
-        )
+    if chosen.push:
+        git.require_origin(version)
     place = releases.place(site, start=True)
     place.registry.ping()
     desk = Desk(place, console.note, chosen.take_over)
@@ -70,14 +72,9 @@ def _finish(chosen: argparse.Namespace, place: Place, done: ReleaseFiles) -> int
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="nox -s release --",
-        description="Release the family: push all images by digest, read them back, write the "
-        "release's record, then move the tags and tag the commit. An interrupted release goes on "
-        "with the same command; until the record is written there is no release.",
-    )
+    parser = commands.parser("release", __doc__)
     parser.add_argument("version", help="the version, after semver.org: 1.4.0, 1.5.0-rc.1")
-    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    commands.add_stack(parser)
     parser.add_argument("--push", action="store_true", help="push the git tag to origin, too")
     parser.add_argument(
         "--allow-untested", action="store_true",
@@ -117,9 +114,9 @@ def _check(place: Place, version: str, checkout: Checkout) -> None:
 
 
 def _prove(site: Site, found: Sequence[Candidate], *, allow_untested: bool) -> None:
-    release.check_locked(found)
     if not allow_untested:
-        evidence.require({each.image.name: each.digest for each in found}, site.family)
+        digests = {each.image.name: each.digest for each in found}
+        evidence.require(digests, site.family, site.settings.evidence_parts)
     elif missing := release.unproven(site, found):
         console.note("=" * 72)
         console.note(f"UNTESTED: nothing vouches for {', '.join(missing)}.")

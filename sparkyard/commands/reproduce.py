@@ -1,24 +1,23 @@
-"""`nox -s reproduce`: build the family twice without cache, and compare the images bit by bit."""
+"""Build the family twice without cache, and compare the images bit by bit.
+
+The second build is made by an engine of its own, under another host name and on one processor. No
+tag moves.
+"""
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from sparkyard import console
+from sparkyard import commands, console
 from sparkyard.builds import reproduce
 from sparkyard.plan.plan import site
 
 
 def main(argv: list[str]) -> int:
     """Build twice, print what came out, and fail where the two differ."""
-    parser = argparse.ArgumentParser(
-        prog="nox -s reproduce --",
-        description="Build twice without cache, the second time by an engine of its own under "
-        "another host name and on one processor, and compare the images bit by bit. No tag moves.",
-    )
+    parser = commands.parser("reproduce", __doc__)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="only these (default: all)")
-    parser.add_argument("--stack", default="", help="a stack (default: images.toml's)")
+    commands.add_stack(parser)
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     parser.add_argument(
         "--second-engine", default="", metavar="HOST",

@@ -1,10 +1,12 @@
-"""`nox -s rollback`: return a channel to the release that it named before."""
+"""Return a channel to the release that it named before: -- stable.
+
+A rollback that was interrupted is completed by the same command, unless its last tag had moved
+already.
+"""
 
 from __future__ import annotations
 
-import argparse
-
-from sparkyard import console
+from sparkyard import commands, console
 from sparkyard.plan import plan
 from sparkyard.release import channel, releases, releasing
 from sparkyard.release.releasing import Desk
@@ -17,13 +19,9 @@ def main(argv: list[str]) -> int:
         ReleaseHistoryError: the channel never named another release.
         ReleaseInProgressError: somebody else is publishing.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s rollback --",
-        description="Return a channel to the release that it named before. A rollback that was "
-        "interrupted is completed by the same command, unless its last tag had moved already.",
-    )
+    parser = commands.parser("rollback", __doc__)
     parser.add_argument("channel", help="the channel: stable, latest")
-    parser.add_argument("--stack", default="", help="a stack of conf/stacks")
+    commands.add_stack(parser)
     parser.add_argument(
         "--take-over", action="store_true", help="take over from a command that died"
     )

@@ -1,4 +1,4 @@
-"""`nox -s sbom`: what is in the images, as SPDX and CycloneDX, and how much of them is known?"""
+"""Write what each image is made of, as SPDX and CycloneDX, and the share of files covered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
-from sparkyard import console, paths
+from sparkyard import commands, console, paths
 from sparkyard.command import run
 from sparkyard.facts import facts
 from sparkyard.facts.identity import ImageIdentity
@@ -50,13 +50,14 @@ def created_of(identity: ImageIdentity) -> str:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="nox -s sbom --", description=__doc__)
+    parser = commands.parser("sbom", __doc__)
     parser.add_argument("image", nargs="*", help="default: the family's published images")
-    parser.add_argument("--output", type=Path, default=paths.BUILD / "sbom", metavar="DIRECTORY")
-    parser.add_argument("--created", default="", help="the documents' time (default: the image's)")
     parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+        "--output", type=Path, default=paths.BUILD / "sbom", metavar="DIRECTORY",
+        help="where the documents are written (default: build/sbom)",
+    )  # fmt: skip
+    parser.add_argument("--created", default="", help="the documents' time (default: the image's)")
+    commands.add_stack(parser)
     parser.add_argument("--json", action="store_true", help="print the counts for machines")
     return parser.parse_args(argv)
 

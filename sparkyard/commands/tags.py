@@ -1,11 +1,10 @@
-"""`nox -s tags`: which tags do the built images bear, and what was each computed from?"""
+"""Print the tags of the built images, computed by looking into them."""
 
 from __future__ import annotations
 
-import argparse
 import json
 
-from sparkyard import console, evidence, tags, versions
+from sparkyard import commands, console, evidence, tags, versions
 from sparkyard.plan import plan
 from sparkyard.plan.plan import INPUTS_LABEL
 from sparkyard.tags import Tagged
@@ -21,14 +20,10 @@ def main(argv: list[str]) -> int:
         UnknownNameError: there is no image of that name.
         VersionError: the version is none.
     """
-    parser = argparse.ArgumentParser(
-        prog="nox -s tags --", description="Print the tags of the built images."
-    )
+    parser = commands.parser("tags", __doc__)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="images (default: all)")
     parser.add_argument("--version", default="", help="as if they were released under it")
-    parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+    commands.add_stack(parser)
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
     if chosen.version:
@@ -47,7 +42,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps({"images": images, "not_built": absent}, indent=2))
         return 0
     for each in found:
-        _show(each)
+        _show(each, where.settings.evidence_parts)
     for name, command in absent.items():
         console.note(f"{name} is not built: {command}")
     return 0
@@ -83,7 +78,7 @@ def _rows(each: Tagged) -> list[tuple[str, str, str]]:
     return [(tag, kind, each.tags.sources[tag]) for kind, some in kinds for tag in some]
 
 
-def _show(each: Tagged) -> None:
+def _show(each: Tagged, parts: tuple[str, ...]) -> None:
     print(f"{each.identity.reference}\n{each.identity.digest}")
     if not each.current:
         print("The checkout would build another image now: this one bears no commit and no branch.")
@@ -93,7 +88,7 @@ def _show(each: Tagged) -> None:
     print()
     known = {one.part: one for one in evidence.of(each.identity.digest)}
     rows = []
-    for part in evidence.needed(each.image):
+    for part in dict.fromkeys((*evidence.needed(each.image, parts), *known)):
         one = known.get(part)
         if one is None:
             rows.append((part, "not proven", "", evidence.COMMANDS[part]))

@@ -1,4 +1,4 @@
-"""`nox -s tests`: test the code, the images, and the family on Spark clusters."""
+"""Test the code, the images, and the family end to end on a Spark cluster."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import bootstrap, console, evidence, git, paths, test_results
+from sparkyard import bootstrap, commands, console, evidence, git, paths, test_results
 from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
@@ -19,8 +19,11 @@ from sparkyard.names import nearest
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
 
-PARTS = ("unit", "images", "e2e", "kubernetes")
-"""The directories of tests/, the quickest first: what fails is seen early."""
+PARTS = ("kubernetes", "e2e", "images", "unit")
+"""The directories of tests/; those that wait longest begin first, and the others fill the time."""
+
+DURATIONS = paths.BUILD / "tests" / "durations.json"
+"""The seconds of each test of the last run, its set-up included."""
 
 LABEL = "io.sparkyard.test"
 """Borne by all that a test run makes in the engine, and by its namespaces on a cluster; its value
@@ -29,7 +32,13 @@ is the run. See tests/support.py."""
 KINDS = ("container", "network", "volume", "image")
 """What a run makes in the engine, in the order in which it can be removed."""
 
-HARMLESS = ("-v", "-vv", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color", "--maxfail")
+WORKERS = (os.cpu_count() or 1) + 1
+"""Processes that run tests side by side: most tests wait for others half of their time."""
+
+HARMLESS = (
+    "-n", "-v", "-vv", "--verbose", "-q", "-s", "-x", "-l", "--tb", "--durations", "--color",
+    "--maxfail",
+)  # fmt: skip
 """Options of pytest that do not choose among tests: a run with these may be recorded."""
 
 _FAILED, _INTERRUPTED, _NOTHING_RUN = 1, 2, 5
@@ -48,29 +57,30 @@ def main(argv: list[str]) -> int:
         removed = remove(left_over()) + leftovers.sweep(LABEL)
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
-    where = plan.site(chosen.stack)
+    where = plan.site(chosen.stack, locked=chosen.locked)
     parts = _parts(chosen.only, chosen.image)
     if set(parts) != {"unit"}:
         built = build(where, ())  # all of them: tests of one image compare it with others
         if built.plan.rebuilds:
             console.note(f"built what the tests need in {built.seconds:.0f} s")
-    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where)]
+    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where), *_side_by_side(rest)]
     pytest += [str(paths.ROOT / "tests" / part) for part in parts]
     before = _digests(where) if set(parts) != {"unit"} else {}
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "results.json"
         exit_code = bootstrap.call([*pytest, "--results", str(file), *rest])
         results = test_results.read(file)
-        if before and not _restricted(chosen.k, rest, os.environ.get("PYTEST_ADDOPTS", "")):
+        added = os.environ.get("PYTEST_ADDOPTS", "")
+        if before and not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
             _record(where, results, before)
     _finish(exit_code, results.broken if results else ())
     return 0
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    parser = argparse.ArgumentParser(
-        prog="nox -s tests --",
-        description="Test the code, the images, and the family end to end on a Spark cluster.",
+    parser = commands.parser(
+        "tests",
+        __doc__,
         epilog="Options after another -- are pytest's own.",
     )
     parser.add_argument(
@@ -82,6 +92,10 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("-k", default="", metavar="EXPR", help="only tests that match, as pytest's")
     parser.add_argument(
+        "--nightly", action="store_true",
+        help="only the tests that prove the same at greater length; other runs leave them out",
+    )  # fmt: skip
+    parser.add_argument(
         "--keep", action="store_true", help="leave the containers for looking into them"
     )
     parser.add_argument(
@@ -89,9 +103,11 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="remove what earlier runs have left in the engine and on the cluster of KUBECONFIG, "
         "and test nothing",
     )  # fmt: skip
+    commands.add_stack(parser)
     parser.add_argument(
-        "--stack", default="", help="a stack of conf/stacks (default: images.toml's)"
-    )
+        "--locked", action="store_true",
+        help="refuse, instead of renewing the locks, where locked Debian packages are gone",
+    )  # fmt: skip
     own, rest = argv, []
     if "--" in argv:
         own, rest = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
@@ -117,8 +133,21 @@ def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
     options = ["--stack", where.stack.name]
     options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
+    options += ["--nightly"] if chosen.nightly else []
     options += ["--keep"] if chosen.keep else []
     return options
+
+
+def _side_by_side(rest: Sequence[str]) -> list[str]:
+    """Return the options by which several processes run tests, unless a terminal is wanted."""
+    if {"--pdb", "--trace", "-s"} & set(rest):
+        return []
+    return ["-n", str(WORKERS), "--no-loadscope-reorder"]
+
+
+def _some(chosen: argparse.Namespace, parts: tuple[str, ...]) -> bool:
+    """Tell whether a nightly run takes some directories alone: its tests are one part of all."""
+    return chosen.nightly and (parts != PARTS or bool(chosen.image))
 
 
 def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:

@@ -1,4 +1,4 @@
-"""`nox -s verify -- VERSION`: is a release what its signature vouches for?"""
+"""Check a release's signature, digests and SBOMs, byte by byte."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from sparkyard import console, versions
+from sparkyard import commands, console, versions
 from sparkyard.errors import FileAccessError, HashMismatchError, SparkyardError, VerificationError
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="nox -s verify --", description=__doc__)
+    parser = commands.parser("verify", __doc__)
     parser.add_argument("version", metavar="VERSION", help="the release, e.g. 1.4.0")
     parser.add_argument(
         "--quick", action="store_true", help="look whether the layers are there, and read none"

@@ -30,6 +30,8 @@ class Stack:
     java_package: Package
     java_major: int
     java_home: str
+    copy: Path | None = None
+    """A directory that stands for `dependencies`: a copy in which new locks are made."""
 
     @property
     def class_level(self) -> int:
@@ -39,7 +41,7 @@ class Stack:
     @property
     def dependencies(self) -> Path:
         """The directory that declares and locks what goes into the stack's images."""
-        return paths.DEPENDENCIES / self.name
+        return self.copy or paths.DEPENDENCIES / self.name
 
     @property
     def arguments(self) -> dict[str, str]:

@@ -21,10 +21,6 @@ from sparkyard.family.stack import Stack
 BASE = "base"
 DEBIAN = "debian"
 MEND = "Run `nox -s dependencies` (or `make dependencies`), look at the change, and commit it."
-MEND_MOVED = (
-    "Lock what Debian has now with `nox -s dependencies`, or set apt_snapshot to an archive that "
-    "has it; SPARKYARD_APT_MOVED=follow builds with what there is, in images that are not released."
-)
 _HEADER = "# Written by `nox -s dependencies`; edits are refused."
 _COLUMNS = "# name version architecture suite bytes sha256 path"
 _LINE = re.compile(
@@ -47,6 +43,11 @@ class LockedDeb:
     sha256: str
     path: str
 
+    @property
+    def file(self) -> str:
+        """The name that its file has where it is installed from."""
+        return f"{self.name}_{self.architecture}.deb"
+
 
 @dataclass(frozen=True)
 class AptLock:
@@ -61,6 +62,11 @@ class AptLock:
     def epoch(self) -> int:
         """The date as seconds since 1970."""
         return int(self.date.timestamp())
+
+    @property
+    def content(self) -> str:
+        """The sha256 of its packages, in hexadecimal digits."""
+        return _sha256(_body(self))
 
     @property
     def snapshot(self) -> str:
@@ -153,13 +159,9 @@ def locked(stack: Stack, name: str) -> AptLock:
 
 def render(lock: AptLock) -> str:
     """Return the text of a lock, the same for the same packages in any order."""
-    body = "".join(
-        f"{d.name} {d.version} {d.architecture} {d.suite} {d.size} {d.sha256} {d.path}\n"
-        for d in sorted(lock.debs)
-    )
     return (
         f"{_HEADER}\n# declaration: {lock.declaration}\n# architecture: {lock.architecture}\n"
-        f"# date: {lock.date.strftime(_DATE)}\n# content: {_sha256(body)}\n{_COLUMNS}\n{body}"
+        f"# date: {lock.date.strftime(_DATE)}\n# content: {lock.content}\n{_COLUMNS}\n{_body(lock)}"
     )
 
 
@@ -195,6 +197,13 @@ def write(stack: Stack, name: str, debs: Iterable[LockedDeb], now: datetime) -> 
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(render(made), encoding="utf-8")
     return True
+
+
+def _body(lock: AptLock) -> str:
+    return "".join(
+        f"{d.name} {d.version} {d.architecture} {d.suite} {d.size} {d.sha256} {d.path}\n"
+        for d in sorted(lock.debs)
+    )
 
 
 def _deb(line: str) -> LockedDeb:

@@ -1,7 +1,7 @@
-"""Where does Debian itself come from: pulled by digest, or bootstrapped from its archive?
+"""Where does Debian itself come from: pulled by digest, or bootstrapped from its locked packages?
 
-A bootstrapped one consists of the packages of its lock, in their versions: where the archive has
-moved on, the snapshots of it are asked.
+The packages come from this machine's store, as files: what is installed is what the lock names,
+and no archive is asked.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ import re
 import shutil
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from sparkyard import paths, toml_file
 from sparkyard.command import Completed, run
-from sparkyard.errors import MirrorError, NetworkError
+from sparkyard.errors import CommandFailedError, NetworkError, StaleLockError
 from sparkyard.family.stack import Stack
+from sparkyard.fetch import debs, store
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import AptLock
-from sparkyard.settings import DEBIAN, Settings, ca_bundle
+from sparkyard.settings import DEBIAN, Settings
 
 VARIANT = "slim"
 _PROBE_SECONDS = 20
@@ -103,24 +105,30 @@ def known(stack: Stack, settings: Settings) -> BaseImage | None:
     digest = pinned(stack)
     if kind == "pulled" and digest:
         return _pulled(stack, settings, digest)
-    made = kind == "bootstrapped" and _made(stack, settings)
+    made = kind == "bootstrapped" and _made(stack)
     return _bootstrapped(stack) if made else None
+
+
+def can_pull(stack: Stack, settings: Settings) -> bool:
+    """Tell whether the base is pinned, and a registry answers with it."""
+    digest = pinned(stack)
+    return bool(digest) and _ask_registry(f"{reference(stack, settings)}@{digest}").exit_code == 0
 
 
 def provide(stack: Stack, settings: Settings) -> BaseImage:
     """Return the base, pulled by its pinned digest where a registry answers, else bootstrapped.
 
     Raises:
-        NetworkError: neither a registry nor Debian's archive answers.
-        MirrorError: the archive answers, but not as Debian's.
+        MirrorError: locked packages of Debian can be had nowhere.
+        NetworkError, CertificateError: Debian's archive could not be asked for one.
     """
     digest = pinned(stack)
-    if digest and _ask_registry(f"{reference(stack, settings)}@{digest}").exit_code == 0:
+    if can_pull(stack, settings):
         base = _pulled(stack, settings, digest)
     else:
         if digest:
             _say(f"{settings.base_registry} does not answer with {digest}: bootstrapping Debian.")
-        if not _made(stack, settings):
+        if not _made(stack):
             _bootstrap(stack, settings)
         base = _bootstrapped(stack)
     used = _used(stack)
@@ -147,7 +155,9 @@ def _load(stack: Stack, rootfs: Path) -> str:
 
 
 def _tar(stack: Stack) -> Path:
-    return paths.cache() / "base" / stack.debian / "rootfs.tar"
+    """Return where the root file system of the locked packages is, or would be."""
+    lock = apt_lock.locked(stack, apt_lock.DEBIAN)
+    return paths.cache() / "base" / f"{stack.debian}-{lock.content[:12]}" / "rootfs.tar"
 
 
 def _used(stack: Stack) -> Path:
@@ -155,19 +165,9 @@ def _used(stack: Stack) -> Path:
     return paths.cache() / f"base-of-{stack.name}"
 
 
-def _made(stack: Stack, settings: Settings) -> bool:
+def _made(stack: Stack) -> bool:
     """Tell whether there is a root file system of the packages that are locked."""
-    tar = _tar(stack)
-    of = tar.with_suffix(".packages")
-    if not (tar.exists() and tar.with_suffix(".sha256").exists() and of.exists()):
-        return False
-    lock = apt_lock.locked(stack, apt_lock.DEBIAN)
-    wanted = _listed({deb.name: deb.version for deb in lock.debs})
-    return settings.apt_moved == "follow" or of.read_text() == wanted
-
-
-def _listed(packages: dict[str, str]) -> str:
-    return "".join(f"{name}={version}\n" for name, version in sorted(packages.items()))
+    return _tar(stack).exists() and _tar(stack).with_suffix(".sha256").exists()
 
 
 def _pulled(stack: Stack, settings: Settings, digest: str) -> BaseImage:
@@ -183,39 +183,50 @@ def _bootstrapped(stack: Stack) -> BaseImage:
 
 
 def _bootstrap(stack: Stack, settings: Settings) -> None:
-    """Make the packages of the lock a root file system, from the archive or a snapshot of it."""
+    """Make the packages of the lock a root file system."""
     tar = _tar(stack)
-    _say(f"No base image is pinned or pulled: bootstrapping Debian {stack.debian}.")
-    lock = apt_lock.locked(stack, apt_lock.DEBIAN)
-    mirror = settings.apt_mirror or DEBIAN
+    if not shutil.which("mmdebstrap"):
+        _install_mmdebstrap(stack)
+    debs.must(debs.fetch(debs.of_lists(stack, [apt_lock.DEBIAN]), settings), settings)
+    _say(f"Bootstrapping Debian {stack.debian}: no base image is pinned or pulled.")
+    tar.parent.mkdir(parents=True, exist_ok=True)
     beside = tar.with_suffix(".new.tar")
     try:
-        _mmdebstrap(stack, settings, mirror, beside)
-        moved = differences(lock, installed(beside))
-        if moved and settings.apt_moved != "follow":
-            _say(f"{mirror} has moved on ({moved[0]}): asking the snapshot of {lock.snapshot}.")
-            snapshot = f"{settings.apt_snapshot}/debian/{lock.snapshot}"
-            _from_snapshot(stack, settings, snapshot, beside, moved)
-            moved = differences(lock, installed(beside))
-            if moved:
-                raise _moved(stack, moved, f"{mirror} and {snapshot}")
-        elif moved:
-            _say(f"FOLLOWING the archive against the lock: {'; '.join(moved)}")
+        with tempfile.TemporaryDirectory(prefix="sparkyard-debian-") as directory:
+            archive = _local_archive(stack, Path(directory))
+            _mmdebstrap(stack, archive, beside)
+        lock = apt_lock.locked(stack, apt_lock.DEBIAN)
+        if wrong := differences(lock, installed(beside)):
+            raise StaleLockError(
+                f"{apt_lock.lock_file(stack, apt_lock.DEBIAN)} does not name what Debian "
+                f"{stack.debian} consists of: {'; '.join(wrong[:3])}.",
+                apt_lock.MEND,
+            )
         _keep(beside, tar)
     finally:
         beside.unlink(missing_ok=True)
 
 
-def bootstrapped_anew(stack: Stack, settings: Settings) -> str:
-    """Bootstrap what the archive has now, lock or not, and return it as an image's reference."""
-    tar = _tar(stack)
-    beside = tar.with_suffix(".new.tar")
-    try:
-        _mmdebstrap(stack, settings, settings.apt_mirror or DEBIAN, beside)
-        _keep(beside, tar)
-    finally:
-        beside.unlink(missing_ok=True)
-    return _load(stack, tar.parent)
+def _local_archive(stack: Stack, directory: Path) -> str:
+    """Make an archive of the locked packages, and return it as apt's sources name it.
+
+    It is trusted without a signature: the sha256 of each file was compared with the lock's.
+    """
+    directory.chmod(0o755)  # for the user as whom mmdebstrap runs apt
+    entries = []
+    for deb in apt_lock.locked(stack, apt_lock.DEBIAN).debs:
+        store.link(deb.sha256, directory / deb.file)
+        control = run(["dpkg-deb", "--field", str(directory / deb.file)]).stdout.strip()
+        where = f"Filename: ./{deb.file}\nSize: {deb.size}\nSHA256: {deb.sha256}"
+        entries.append(f"{control}\n{where}\n")
+    packages = "\n".join(entries).encode()
+    (directory / "Packages").write_bytes(packages)
+    # mmdebstrap finds what a minimal Debian is by the name of the release.
+    (directory / "Release").write_text(
+        f"Codename: {stack.debian}\nSHA256:\n "
+        f"{hashlib.sha256(packages).hexdigest()} {len(packages)} Packages\n"
+    )
+    return f"deb [trusted=yes] copy:{directory} ./"
 
 
 def installed(tar: Path) -> dict[str, str]:
@@ -239,51 +250,29 @@ def differences(lock: AptLock, found: dict[str, str]) -> tuple[str, ...]:
     )
 
 
-def _from_snapshot(
-    stack: Stack, settings: Settings, snapshot: str, tar: Path, moved: tuple[str, ...]
-) -> None:
-    try:
-        _mmdebstrap(stack, settings, snapshot, tar, "Acquire::Check-Valid-Until false")
-    except (MirrorError, NetworkError) as error:
-        refusal = _moved(stack, moved, f"{settings.apt_mirror or DEBIAN}; {snapshot} is of no help")
-        refusal.detail = error.detail
-        raise refusal from error
-
-
-def _moved(stack: Stack, moved: tuple[str, ...], where: str) -> MirrorError:
-    more = f" and {len(moved) - 3} more" if len(moved) > 3 else ""
-    return MirrorError(
-        f"Debian {stack.debian} is not at {where} as it is locked: {'; '.join(moved[:3])}{more}.",
-        apt_lock.MEND_MOVED,
-    )
-
-
 def _keep(beside: Path, tar: Path) -> None:
     tar.with_suffix(".sha256").unlink(missing_ok=True)
-    packages = _listed(installed(beside))
     os.replace(beside, tar)
-    tar.with_suffix(".packages").write_text(packages)
     with tar.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     tar.with_suffix(".sha256").write_text(digest + "\n")
 
 
-def _mmdebstrap(stack: Stack, settings: Settings, mirror: str, tar: Path, *options: str) -> None:
-    if not shutil.which("mmdebstrap"):
-        _install_mmdebstrap(stack)
-    tar.parent.mkdir(parents=True, exist_ok=True)
+def _mmdebstrap(stack: Stack, archive: str, tar: Path) -> None:
     argv = ["mmdebstrap", "--variant=minbase", "--quiet"]
-    argv += [f"--aptopt={option}" for option in ('Acquire::Retries "5"', *options)]
+    argv += ['--aptopt=APT::Sandbox::User "root"']
     argv += [f"--dpkgopt={option}" for option in _LEFT_OUT]
-    bundle = ca_bundle(settings)
-    if bundle:
-        argv += [f'--aptopt=Acquire::https::CAInfo "{bundle}"']
     argv += [f"--customize-hook={_TIDY.format(archive=DEBIAN, suite=stack.debian)}"]
-    argv += [stack.debian, str(tar), mirror]
+    argv += [stack.debian, str(tar), archive]
     ended = run(argv, check=False, quiet=False, env={"SOURCE_DATE_EPOCH": "0"})
     if ended.exit_code != 0:
-        tar.unlink(missing_ok=True)
-        raise _why_not(ended, mirror)
+        raise CommandFailedError(
+            f"Debian {stack.debian} could not be bootstrapped from its locked packages: "
+            f"mmdebstrap ended with exit code {ended.exit_code}.",
+            "See its lines above; or pin a base image with `nox -s pins`, where a registry "
+            "answers.",
+            detail="\n".join(ended.stderr.splitlines()[-15:]),
+        )
 
 
 def _install_mmdebstrap(stack: Stack) -> None:
@@ -299,22 +288,6 @@ def _install_mmdebstrap(stack: Stack) -> None:
     run(["apt-get", "-qq", "update"], env=quiet, check=False)
     run(["apt-get", "-qq", "install", "--yes", "--no-install-recommends", "mmdebstrap",
          "debian-archive-keyring"], env=quiet, quiet=False)  # fmt: skip
-
-
-def _why_not(ended: Completed, mirror: str) -> NetworkError | MirrorError:
-    detail = "\n".join(ended.stderr.splitlines()[-15:])
-    if "404" in ended.stderr or "unexpected size" in ended.stderr or "Hash Sum" in ended.stderr:
-        return MirrorError(
-            f"{mirror} does not answer as Debian's archive.",
-            "Set apt_mirror to a mirror of Debian, or leave it out.",
-            detail=detail,
-        )
-    return NetworkError(
-        f"Debian could not be bootstrapped from {mirror}.",
-        "See the lines above; set apt_mirror to a mirror that answers here, "
-        "or pin a base image with `nox -s pins`.",
-        detail=detail,
-    )
 
 
 def _ask_registry(name: str) -> Completed:

@@ -92,10 +92,17 @@ class Site:
         return f"{self.repository}/{image}:{tag or self.stack.name}"
 
 
-def site(stack_name: str = "") -> Site:
-    """Read the files that describe what can be built; `stack_name` defaults to images.toml's."""
+def site(stack_name: str = "", *, locked: bool = False) -> Site:
+    """Read the files that describe what can be built; `stack_name` defaults to images.toml's.
+
+    Args:
+        stack_name: the stack.
+        locked: let no build renew a lock, whatever the setting says.
+    """
     family = images.load()
-    return Site(family, stack.load(stack_name or family.default_stack), settings.load())
+    read = settings.load()
+    read = replace(read, locked=read.locked or locked)
+    return Site(family, stack.load(stack_name or family.default_stack), read)
 
 
 def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) -> Plan:
@@ -123,7 +130,7 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
     executors = _tag(where, inputs.fingerprint(plain.inputs(executor)))
     extra = {"EXECUTORS_IMAGE": where.name(executor, executors)}
     targets = Targets(*parts, extra, where.settings)
-    names = _published(where.family, wanted)
+    names = published(where.family, wanted)
     fingerprints = {name: inputs.fingerprint(targets.inputs(name)) for name in names}
     references = {name: where.name(name, _tag(where, fingerprints[name])) for name in names}
     moving = {name: where.name(name) for name in names}
@@ -141,7 +148,8 @@ def _tag(where: Site, fingerprint: str) -> str:
     return f"{where.stack.name}-{fingerprint}"
 
 
-def _published(family: Family, wanted: tuple[str, ...]) -> tuple[str, ...]:
+def published(family: Family, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the named images and the published ones that they stand on; all without a name."""
     if not wanted:
         return tuple(image.name for image in family.published)
     needed = {above.name for name in wanted for above in family.chain(family.find(name).name)}

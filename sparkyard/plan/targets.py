@@ -14,6 +14,7 @@ from sparkyard import paths
 from sparkyard.errors import UnknownNameError
 from sparkyard.family.images import ROOT_PARENT, Family, Image
 from sparkyard.family.stack import Stack
+from sparkyard.fetch import debs
 from sparkyard.locks import apt_lock, dependencies, jars
 from sparkyard.names import nearest
 from sparkyard.plan import inputs
@@ -67,7 +68,7 @@ class Targets:
         self._stack = stack
         self._base = base
         self._settings = settings or Settings()
-        own = {"ARCHITECTURE": apt_lock.architecture(), "APT_MOVED": self._settings.apt_moved}
+        own = {"ARCHITECTURE": apt_lock.architecture()}
         self._values = {**stack.arguments, **own, **extra}
         self._made: dict[str, Target] = {}
         self._inputs: dict[str, Inputs] = {}
@@ -131,7 +132,7 @@ class Targets:
             epoch = max(epoch, apt_lock.locked(self._stack, BASE).epoch)
             files = self._apt_files(BASE)
             read += files
-            contexts["packages"] = files[0].parent
+            contexts |= self._apt_contexts(BASE)
         if image.name == BASE:
             contexts["uv"] = UV
         arguments = self._arguments(dockerfile, epoch)
@@ -154,6 +155,13 @@ class Targets:
         """Return the files that decide on a list of Debian packages."""
         return [apt_lock.list_file(self._stack, name), apt_lock.lock_file(self._stack, name)]
 
+    def _apt_contexts(self, name: str) -> dict[str, Path]:
+        """Return the directories with the lock of a list and with the packages that it names."""
+        return {
+            "packages": apt_lock.lock_file(self._stack, name).parent,
+            "debs": debs.place(self._stack, name),
+        }
+
     def _layer(self, name: str, kind: str, known: tuple[str, ...]) -> Target:
         group = name.removeprefix(kind)
         if group not in known:
@@ -174,7 +182,7 @@ class Targets:
             contexts |= {"locks": decide[0].parent}
         else:
             decide = self._apt_files(group)
-            contexts |= {"packages": decide[0].parent}
+            contexts |= self._apt_contexts(group)
             epoch = max(epoch, apt_lock.locked(self._stack, group).epoch)
         return Target(
             name=name,

@@ -132,10 +132,11 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     steps = built(where, names)
     found = engine.inspect(steps[name].reference for name in names)
     digests = {name: str(found[steps[name].reference]["Id"]) for name in names}
+    parts = where.settings.evidence_parts
     if untested is None:
-        evidence.require(digests, where.family)
+        evidence.require(digests, where.family, parts)
     else:
-        gaps = evidence.gaps(digests, where.family)
+        gaps = evidence.gaps(digests, where.family, parts)
         for name in dict.fromkeys(gap.image for gap in gaps):
             why = ", ".join(f"{gap.part} {gap.why}" for gap in gaps if gap.image == name)
             untested(f"{name} {evidence.short(digests[name])}: {why}")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sparkyard.locks import jar_checks
-from sparkyard.record.package_versions import COMPARE
+from sparkyard.package_versions import COMPARE
 from sparkyard.record.record import Packages, ParityRow, Record, RecordedImage, RecordedLayer
 
 KINDS: Mapping[str, str] = {

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from sparkyard import evidence, tags
 from sparkyard.builds import timeline
-from sparkyard.errors import EvidenceMissingError
 from sparkyard.facts import facts, layer_names, layers
 from sparkyard.facts.facts import Facts
 from sparkyard.facts.identity import ImageIdentity
@@ -83,23 +82,8 @@ def candidates(site: Site) -> tuple[Candidate, ...]:
 
 def unproven(site: Site, found: Sequence[Candidate]) -> tuple[str, ...]:
     """Return the names of the images for whose digests evidence is missing."""
-    missing = evidence.gaps(_digests(found), site.family)
+    missing = evidence.gaps(_digests(found), site.family, site.settings.evidence_parts)
     return tuple(dict.fromkeys(gap.image for gap in missing))
-
-
-def check_locked(found: Sequence[Candidate]) -> None:
-    """Check that the images hold what the locks say.
-
-    Raises:
-        EvidenceMissingError: one was built with newer Debian packages than the locked ones.
-    """
-    moved = [each.image.name for each in found if each.identity.labels.get(f"{plan.LABEL}.apt")]
-    if moved:
-        raise EvidenceMissingError(
-            f"{', '.join(moved)} hold newer Debian packages than the lock: nobody could build "
-            "them again.",
-            "Lock the packages (nox -s dependencies), commit, build and test, then release.",
-        )
 
 
 def assemble(asked: Request, found: Sequence[Candidate], tell: Tell) -> Ready:

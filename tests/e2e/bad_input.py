@@ -29,6 +29,7 @@ from pathlib import Path
 from sparkyard import paths
 from sparkyard.command import run
 from sparkyard.family import stack
+from sparkyard.fetch import store
 from sparkyard.locks import apt_lock, dependencies
 from sparkyard.locks.apt_lock import LockedDeb
 from sparkyard.locks.jar_lock import LockedJar, render_lock
@@ -213,9 +214,10 @@ def make_yard(root: Path) -> Yard:
     (root / "cache").mkdir()
     # Debian itself is there already: making it again would cost what no test here is about. Links,
     # since what a test does to its own cache must not reach the real one.
-    if (paths.cache() / "base").is_dir():
-        shutil.copytree(paths.cache() / "base", root / "cache/base", copy_function=_link)
-        (root / "conf/pins.toml").unlink(missing_ok=True)
+    for name in ("base", store.NAME):
+        if (paths.cache() / name).is_dir():
+            shutil.copytree(paths.cache() / name, root / "cache" / name, copy_function=_link)
+            (root / "conf/pins.toml").unlink(missing_ok=True)
     yard.lock()
     yard.family()
     return yard
@@ -314,6 +316,7 @@ class Mirror:
     url: str
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
+    otherwise: Answer | None = None
 
     def serve(
         self, path: str, content: bytes, *, cut: int | None = None, status: int = 200
@@ -333,7 +336,8 @@ class Mirror:
                 last = len(content) - 1
                 handler.send_header("Content-Range", f"bytes {begin}-{last}/{len(content)}")
             handler.end_headers()
-            handler.wfile.write(content[begin:cut])
+            if handler.command == "GET":
+                handler.wfile.write(content[begin:cut])
             handler.close_connection = True
 
         self.answers[path] = answer
@@ -379,7 +383,7 @@ def mirror(certificate: Path | None = None) -> Iterator[Mirror]:
 
         def do_GET(self) -> None:
             served.asked.append(self.path)
-            answer = served.answers.get(self.path)
+            answer = served.answers.get(self.path) or served.otherwise
             try:
                 if answer:
                     answer(self)
@@ -387,6 +391,8 @@ def mirror(certificate: Path | None = None) -> Iterator[Mirror]:
                     self.send_error(404)
             except OSError:
                 self.close_connection = True  # the build went away, which some tests want
+
+        do_HEAD = do_GET  # noqa: N815
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             pass

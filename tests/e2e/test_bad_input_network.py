@@ -14,18 +14,14 @@ from pathlib import Path
 import pytest
 
 from sparkyard.command import run
-from sparkyard.locks.apt_lock import LockedDeb
 from tests.e2e.bad_input import (
-    IMAGE,
     JAR_PATH,
-    STACK,
     Mirror,
     Wheel,
     Yard,
     assert_clear,
     gateway,
     make_certificate,
-    make_deb,
     make_jar,
     make_wheel,
     make_yard,
@@ -35,7 +31,6 @@ from tests.e2e.bad_input import (
 
 pytestmark = pytest.mark.engine
 
-SNAPSHOT = "/snapshot/debian/20260102T000000Z"
 LOGIN_PAGE = b"<html>Please log in to the network.</html>"
 MAVEN = f"/maven/{JAR_PATH}"
 
@@ -77,13 +72,6 @@ def jar(yard: Yard) -> bytes:
     return content
 
 
-def debian_package(yard: Yard) -> tuple[LockedDeb, bytes]:
-    yard.family("apt-tiny")
-    deb, content = make_deb(yard.root / "build")
-    yard.lock(deb=deb)
-    return deb, content
-
-
 # No network.
 
 
@@ -98,12 +86,6 @@ def test_a_maven_mirror_whose_name_nobody_knows(yard: Yard) -> None:
     jar(yard)
     yard.settings = dict(mirrors("http://mirror.invalid"))
     refused(yard, 32, "http://mirror.invalid/maven/", "Check the network")
-
-
-def test_a_debian_mirror_that_nobody_serves(yard: Yard) -> None:
-    debian_package(yard)
-    yard.settings = dict(mirrors(f"http://{gateway()}:9"))
-    refused(yard, 32, f"http://{gateway()}:9/debian", "connect", "Check the network")
 
 
 # A CA that does not fit.
@@ -191,46 +173,6 @@ def test_another_jar_of_the_same_name(yard: Yard, site: Mirror) -> None:
     jar(yard)
     site.serve(MAVEN, make_jar())
     refused(yard, 14, f"{site.url}{MAVEN}", "nox -s dependencies")
-
-
-def test_a_locked_debian_package_that_is_gone(yard: Yard, site: Mirror) -> None:
-    deb, _ = debian_package(yard)
-    refused(
-        yard, 34, f"hello {deb.version}", site.url, "nox -s dependencies",
-        "SPARKYARD_APT_MOVED=follow",
-    )  # fmt: skip
-    assert f"/debian/{deb.path}" in site.asked
-    assert f"{SNAPSHOT}/{deb.path}" in site.asked
-
-
-def test_a_locked_debian_package_that_only_a_snapshot_has(yard: Yard, site: Mirror) -> None:
-    deb, content = debian_package(yard)
-    site.serve(f"{SNAPSHOT}/{deb.path}", content)
-    ended = yard.run("build", "executors")
-    assert ended.exit_code == 0, ended.stderr
-    image = f"{yard.namespace}/{IMAGE}:{STACK}"
-    argv = ["docker", "run", "--rm", "--entrypoint", "cat", image, "/opt/hello"]
-    assert run(argv).stdout == deb.version
-    assert "io.sparkyard.apt" not in run(["docker", "image", "inspect", image]).stdout
-
-
-def test_a_locked_debian_package_that_is_gone_is_followed_where_that_is_wanted(yard: Yard) -> None:
-    deb, _ = debian_package(yard)
-    yard.settings = {"SPARKYARD_APT_MOVED": "follow"}
-    ended = yard.run("build", "executors")
-    assert ended.exit_code == 0, ended.stderr
-    assert "not to be released" in ended.stderr
-    assert f"following: hello {deb.version} cannot be had" in yard.log
-    image = f"{yard.namespace}/{IMAGE}:{STACK}"
-    labels = json.loads(run(["docker", "image", "inspect", image]).stdout)[0]["Config"]["Labels"]
-    assert labels["io.sparkyard.apt"] == "moved"
-    assert run(["docker", "run", "--rm", "--entrypoint", "hello", image]).stdout.strip()
-
-
-def test_another_debian_package_in_its_place(yard: Yard, site: Mirror) -> None:
-    deb, _ = debian_package(yard)
-    site.serve(f"/debian/{deb.path}", LOGIN_PAGE)
-    refused(yard, 14, f"/debian/{deb.path}", f"hello {deb.version}", "nox -s dependencies")
 
 
 # What a mirror's address may hold.

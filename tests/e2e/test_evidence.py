@@ -29,9 +29,25 @@ def test_it_ends_well(image): pass
 
 def test_all_of_them_together(): assert os.environ["BROKEN"] != "base"
 """,
-    "tests/e2e/test_all.py": "def test_it_works(): pass\n",
+    "tests/e2e/test_all.py": """
+import pytest
+
+def test_it_works(): pass
+
+@pytest.mark.nightly
+def test_it_works_at_greater_length(): pass
+""",
+    "tests/kubernetes/test_pods.py": """
+import os, pytest
+
+pytestmark = pytest.mark.skipif(not os.environ.get("CLUSTER"), reason="no cluster")
+
+def test_pods_start(): assert os.environ["CLUSTER"] != "broken"
+""",
 }
 """A suite of the same form as the real one, which takes minutes."""
+
+PARTS = ("images", "e2e", "parity")
 
 Suite = Callable[..., test_results.Results | None]
 
@@ -75,13 +91,13 @@ def test_tests_and_parity_open_the_gate_for_the_built_digests(
     suite: Suite, site: Site, digests: Mapping[str, str]
 ) -> None:
     with pytest.raises(EvidenceMissingError):
-        evidence.require(digests, site.family)
+        evidence.require(digests, site.family, PARTS)
     tests._record(site, suite(), digests)
-    missing = evidence.gaps(digests, site.family)
+    missing = evidence.gaps(digests, site.family, PARTS)
     assert {gap.part for gap in missing} == {"parity"}
     assert len(missing) == 2
     assert parity.main(["--stack", site.stack.name, "--failures"]) == 0
-    evidence.require(digests, site.family)
+    evidence.require(digests, site.family, PARTS)
     [driver] = [name for name in digests if site.family[name].role == "driver"]
     rows = evidence.of(digests[driver])[-1].parity
     assert "Python version" in [row.name for row in rows]
@@ -95,14 +111,16 @@ def test_a_failed_run_shuts_the_gate_again_and_the_next_good_one_opens_it(
     only = {name: digests[name]}
     for broken, gaps in (("", []), (name, ["images"]), ("", [])):
         tests._record(site, suite(broken=broken), digests)
-        assert [gap.part for gap in evidence.gaps(only, site.family)] == gaps
+        assert [gap.part for gap in evidence.gaps(only, site.family, PARTS)] == gaps
 
 
 def test_a_test_of_the_base_counts_for_all(
     suite: Suite, site: Site, digests: Mapping[str, str]
 ) -> None:
     tests._record(site, suite(broken="base"), digests)
-    failed = {gap.image for gap in evidence.gaps(digests, site.family) if gap.part == "images"}
+    failed = {
+        gap.image for gap in evidence.gaps(digests, site.family, PARTS) if gap.part == "images"
+    }
     assert failed == digests.keys()
 
 
@@ -112,6 +130,38 @@ def test_a_run_of_some_tests_is_no_evidence(
     tests._record(site, suite("-k", "not ends_well"), digests)
     assert "nothing was recorded" in capsys.readouterr().err
     assert all(evidence.of(digest) == () for digest in digests.values())
+
+
+def proven(digests: Mapping[str, str]) -> dict[str, bool]:
+    """Return the parts known of all images, and whether each is good; they must be the same."""
+    known = [{one.part: one.good for one in evidence.of(digest)} for digest in digests.values()]
+    assert all(each == known[0] for each in known)
+    return known[0]
+
+
+def test_tests_on_kubernetes_are_a_part_that_a_run_without_a_cluster_leaves_as_it_is(
+    suite: Suite, site: Site, digests: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for cluster, part in (
+        ("", {}),
+        ("broken", {"kubernetes": False}),
+        ("good", {"kubernetes": True}),
+        ("", {"kubernetes": True}),
+    ):
+        monkeypatch.setenv("CLUSTER", cluster)
+        tests._record(site, suite(), digests)
+        assert proven(digests) == {"images": True, "e2e": True, **part}
+
+
+def test_a_nightly_run_records_its_own_part_alone_and_no_other_run_does(
+    suite: Suite, site: Site, digests: Mapping[str, str]
+) -> None:
+    tests._record(site, suite("--nightly"), digests)
+    assert proven(digests) == {"nightly": True}
+    [first] = evidence.of(next(iter(digests.values())))
+    assert (first.passed, first.skipped) == (1, 0)
+    tests._record(site, suite(), digests)
+    assert proven(digests) == {"images": True, "e2e": True, "nightly": True}
 
 
 def test_images_built_anew_meanwhile_are_not_taken_for_those_tested(

@@ -93,7 +93,7 @@ def family(
     cache = directory / "cache"
     cache.mkdir()
     for known in paths.cache().iterdir():
-        if known.name == "base" or known.name.startswith("base-of-"):
+        if known.name in ("base", "store") or known.name.startswith("base-of-"):
             (cache / known.name).symlink_to(known)
         elif known.name in ("facts", "layers"):  # by digest, of images that are the same
             shutil.copytree(known, cache / known.name)
@@ -104,11 +104,13 @@ def family(
             "SPARKYARD_CACHE": str(cache),
             "REGISTRY": registry.host,
             "XDG_CONFIG_HOME": str(directory / "config"),
+            "KUBECONFIG": "",  # else evidence of the tests on that cluster is asked for
         },
     )
     made.git("init", "--quiet", "--initial-branch=main")
     made.git("config", "user.name", "Tester")
     made.git("config", "user.email", "tester@example.com")
+    made.git("remote", "add", "origin", str(directory / "origin"))
     made.commit("The family")
     try:
         # The family is built already, of the same files, under other names.
@@ -168,6 +170,13 @@ def test_a_proven_release_is_whole(released: Family) -> None:
 @pytest.mark.nightly
 def test_the_release_before_is_whole(released: Family) -> None:
     assert "spark-executors" in released.must("verify", "0.1.0")
+
+
+def test_no_file_of_a_release_names_a_directory_of_this_machine(released: Family) -> None:
+    files = list((released.root / "build/releases/0.2.0").iterdir())
+    assert {"release.json", "release.md", "release.html"} <= {file.name for file in files}
+    for file in files:
+        assert str(released.root.parent) not in file.read_text(), file.name
 
 
 def test_the_commit_of_a_release_bears_an_annotated_tag(released: Family) -> None:
@@ -237,6 +246,15 @@ def test_a_version_that_cannot_be(
     released: Family, version: str, code: int, parts: tuple[str, ...]
 ) -> None:
     assert_clear(released.run("release", version), code, *parts)
+
+
+def test_with_a_cluster_its_tests_are_asked_for(released: Family) -> None:
+    ended = released.run("release", "0.2.1", "--dry-run", KUBECONFIG="/etc/kubeconfig")
+    assert_clear(ended, 63, "kubernetes (not run)", "`nox -s tests -- --only kubernetes`")
+    assert "e2e" not in ended.message
+    assert released.must("release", "0.2.1", "--dry-run")
+    ended = released.run("release", "0.2.1", "--dry-run", SPARKYARD_EVIDENCE="parity,nightly")
+    assert_clear(ended, 63, "nightly (not run)", "`nox -s tests -- --nightly`")
 
 
 def test_a_dry_run_changes_nothing(released: Family, registry: Served) -> None:

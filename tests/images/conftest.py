@@ -13,6 +13,7 @@ from testinfra.host import Host
 
 from sparkyard.family import images
 from sparkyard.family.images import Family
+from sparkyard.locks import dependencies
 from sparkyard.plan.plan import Site
 from tests.images.layers import Layers
 from tests.support import Container, Lab
@@ -30,6 +31,12 @@ def descendants(family: Family, name: str) -> list[str]:
     ]
 
 
+def brings_packages(family: Family, name: str) -> bool:
+    """Tell whether an image adds Python packages to its parent's, whose layers it has by digest."""
+    layers = (taken.startswith(dependencies.LAYER_PREFIX) for taken in family[name].takes)
+    return any(layers)
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out what is not for the image that was asked for."""
     only = config.getoption("image")
@@ -44,7 +51,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "image" not in metafunc.fixturenames:
         return
     family = images.load()
-    names = descendants(family, Path(metafunc.definition.path).parent.name)
+    of_directory = Path(metafunc.definition.path).parent.name
+    names = descendants(family, of_directory)
+    if metafunc.definition.get_closest_marker("this_image_only"):
+        names = [name for name in names if name == of_directory]
+    if metafunc.definition.get_closest_marker("once_a_set_of_packages"):
+        names = [name for name in names if brings_packages(family, name)]
     if only := metafunc.config.getoption("image"):
         names = [name for name in names if name == family.find(only).name]
     metafunc.parametrize("image", names, indirect=True, scope="session")

@@ -8,15 +8,14 @@ import pytest
 
 from tests.support import Container
 
+# The JVM that a session starts, with its class path and options, and without the session.
 FIND = """
 import sys
-from pyspark.sql import SparkSession
+from pyspark import SparkConf
+from pyspark.java_gateway import launch_gateway
 
-spark = (
-    SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    .config("spark.driver.extraJavaOptions", sys.argv[1]).getOrCreate()
-)
-netlib = spark._jvm.dev.ludovic.netlib
+gateway = launch_gateway(SparkConf().set("spark.driver.extraJavaOptions", sys.argv[1]))
+netlib = gateway.jvm.dev.ludovic.netlib
 for native in (netlib.blas.NativeBLAS, netlib.lapack.NativeLAPACK):
     try:
         print(native.getInstance().getClass().getSimpleName())

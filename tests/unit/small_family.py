@@ -68,9 +68,11 @@ second = "*"
     "package-dependencies/s/poetry.lock": """
 [[package]]
 name = "First"
+version = "1.0"
 groups = ["one", "two"]
 [[package]]
 name = "second"
+version = "2.0"
 groups = ["two"]
 """,
     "package-dependencies/s/requirements/one.txt": "first==1.0 \\\n    --hash=sha256:1\n",

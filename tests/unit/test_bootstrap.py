@@ -40,7 +40,10 @@ def test_tools_are_made_anew_when_the_lock_changes(
 
 def test_ctrl_c_gives_a_command_time_to_end() -> None:
     child = (
-        "import time\n"
+        "import os, pathlib, time\n"
+        "waiter = pathlib.Path(f'/proc/{os.getppid()}/stat')\n"
+        # Until the parent waits, Ctrl-C would meet it while it starts this child.
+        "while waiter.read_text().rpartition(')')[2].split()[0] != 'S': time.sleep(.01)\n"
         "try:\n print('ready', flush=True); time.sleep(30)\n"
         "except KeyboardInterrupt:\n time.sleep(1); print('in order', flush=True)\n"
         " raise SystemExit(7)"

@@ -26,6 +26,7 @@ from sparkyard.parity.parity import Report, Row, Verdict
 from sparkyard.parity.rule import MAY, MUST
 from sparkyard.plan import plan
 from sparkyard.record.record import ParityRow
+from sparkyard.settings import Settings
 from sparkyard.test_results import Group, Results, evidence_of, read
 from tests.unit.parity.test_parity import GOOD, java
 
@@ -41,6 +42,7 @@ FAMILY = Family(
     "n",
 )
 ALL = {"plain": PLAIN, "notebook": DRIVER, "executors": EXECUTORS}
+PARTS = Settings.evidence.split(",")
 CHECKOUT = Checkout("7" * 40, "main", True, "2026-01-02T03:04:05Z", "")
 
 
@@ -59,12 +61,12 @@ def good(
 
 def prove_all() -> None:
     for name, digest in ALL.items():
-        for part in evidence.needed(FAMILY[name]):
+        for part in evidence.needed(FAMILY[name], PARTS):
             evidence.record(good(digest, name, part))
 
 
 def why(found: dict[str, str] = ALL) -> set[tuple[str, str, str]]:
-    return {(gap.image, gap.part, gap.why) for gap in evidence.gaps(found, FAMILY)}
+    return {(gap.image, gap.part, gap.why) for gap in evidence.gaps(found, FAMILY, PARTS)}
 
 
 def test_what_was_recorded_is_known_of_that_digest_alone() -> None:
@@ -122,28 +124,31 @@ def test_no_half_a_record_is_ever_left(cache: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_each_image_needs() -> None:
-    assert evidence.needed(FAMILY["plain"]) == ("images", "e2e")
-    assert evidence.needed(FAMILY["notebook"]) == ("images", "e2e", "parity")
-    assert evidence.needed(FAMILY["executors"]) == ("images", "e2e", "parity")
+    assert evidence.needed(FAMILY["plain"], PARTS) == ("images", "e2e")
+    assert evidence.needed(FAMILY["notebook"], PARTS) == ("images", "e2e", "parity")
+    assert evidence.needed(FAMILY["executors"], PARTS) == ("images", "e2e", "parity")
+    assert evidence.needed(FAMILY["plain"], evidence.PARTS) == (
+        "images", "e2e", "kubernetes", "nightly",
+    )  # fmt: skip
     for image in images.load().published:
-        assert evidence.needed(image)
+        assert evidence.needed(image, PARTS)
 
 
 def test_images_of_which_all_is_proven_pass() -> None:
     prove_all()
-    evidence.require(ALL, FAMILY)
+    evidence.require(ALL, FAMILY, PARTS)
 
 
 @pytest.mark.parametrize(
     ("image", "part"),
-    [(name, part) for name in ALL for part in evidence.needed(FAMILY[name])],
+    [(name, part) for name in ALL for part in evidence.needed(FAMILY[name], PARTS)],
 )
 def test_each_part_that_is_missing_is_refused(cache: Path, image: str, part: str) -> None:
     prove_all()
     (cache / "evidence" / ALL[image].removeprefix("sha256:") / f"{part}.json").unlink()
     assert why() == {(image, part, "not run")}
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY)
+        evidence.require(ALL, FAMILY, PARTS)
     assert f"{image} {ALL[image][7:19]}: {part} (not run)" in refusal.value.what
     assert evidence.COMMANDS[part] in refusal.value.remedy
     assert refusal.value.exit_code == 63
@@ -163,10 +168,31 @@ def test_tests_that_all_were_skipped_prove_nothing() -> None:
 
 def test_all_that_is_missing_stands_in_one_message() -> None:
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY)
+        evidence.require(ALL, FAMILY, PARTS)
     for name, digest in ALL.items():
         assert f"{name} {digest[7:19]}: images (not run), e2e (not run)" in refusal.value.what
     assert "`nox -s tests` and `nox -s parity`" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("part", "command"),
+    [("kubernetes", "nox -s tests -- --only kubernetes"), ("nightly", "nox -s tests -- --nightly")],
+)
+def test_a_part_that_the_settings_name_is_asked_for(part: str, command: str) -> None:
+    prove_all()
+    with pytest.raises(EvidenceMissingError) as refusal:
+        evidence.require(ALL, FAMILY, (*PARTS, part))
+    assert refusal.value.what.count(f"{part} (not run)") == len(ALL)
+    assert refusal.value.remedy.startswith(f"Run `{command}`, then the same command again.")
+    for name, digest in ALL.items():
+        evidence.record(good(digest, name, part))
+    evidence.require(ALL, FAMILY, (*PARTS, part))
+
+
+def test_one_command_runs_the_tests_on_the_cluster_too() -> None:
+    with pytest.raises(EvidenceMissingError) as refusal:
+        evidence.require(ALL, FAMILY, (*PARTS, "kubernetes"))
+    assert refusal.value.remedy.startswith("Run `nox -s tests` and `nox -s parity`, then")
 
 
 def test_a_pair_that_was_never_together_is_refused() -> None:
@@ -178,7 +204,7 @@ def test_a_pair_that_was_never_together_is_refused() -> None:
 
 
 def test_nothing_is_asked_of_no_image() -> None:
-    evidence.require({}, FAMILY)
+    evidence.require({}, FAMILY, PARTS)
 
 
 def group(collected: int = 3, **changes: Any) -> Group:
@@ -209,6 +235,24 @@ def test_a_full_run_proves_both_parts_of_all_images() -> None:
     assert (notebook.revision, notebook.dirty) == (CHECKOUT.revision, True)
     assert found["plain", "images"].passed == 3
     assert found["notebook", "e2e"].beside == {"plain": PLAIN, "executors": EXECUTORS}
+
+
+@pytest.mark.parametrize("part", ["kubernetes", "nightly"])
+def test_a_group_of_the_whole_family_is_a_part_of_all_images(part: str) -> None:
+    found = of_run(results(**{part: group(4, passed=3, skipped=1)}))
+    assert {(name, part) for name in ALL} <= found.keys()
+    assert found["notebook", part].good
+    assert found["notebook", part].beside == {"plain": PLAIN, "executors": EXECUTORS}
+    assert found["plain", part].skipped == 1
+    failed = of_run(results(**{part: group(4, passed=3, failed=1)}))
+    assert not failed["executors", part].good
+
+
+def test_a_group_of_which_all_was_skipped_is_not_recorded() -> None:
+    skipped = group(4, passed=0, skipped=4)
+    assert of_run(results(kubernetes=skipped)).keys() == of_run(results()).keys()
+    assert ("notebook", "e2e") not in of_run(results(e2e=skipped))
+    assert ("plain", "images") not in of_run(results(images__plain=skipped))
 
 
 @pytest.mark.parametrize(

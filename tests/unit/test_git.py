@@ -66,6 +66,27 @@ def test_a_branch_with_a_slash_and_a_tree_without_origin(root: Path) -> None:
     assert git.checkout(root).source == ""
 
 
+@pytest.mark.parametrize(
+    ("origin", "source"),
+    [
+        ("/srv/git/it.git", ""),
+        ("../it.git", ""),
+        ("~/it.git", ""),
+        ("a/b:c", ""),
+        ("file:///srv/git/it.git", ""),
+        ("FILE:///srv/git/it.git", ""),
+        ("ext::sh -c 'cat /srv/key'", ""),
+        ("git@example.com:a/b.git", "git@example.com:a/b.git"),
+        ("ssh://git:pass@example.com/a", "ssh://git@example.com/a"),
+        ("git://example.com/a", "git://example.com/a"),
+    ],
+)
+def test_a_path_of_this_machine_is_no_source(root: Path, origin: str, source: str) -> None:
+    run(root, "remote", "add", "origin", origin)
+    assert git.checkout(root).source == source
+    git.require_origin("1.0.0", root)  # a tag can be pushed to a path, too
+
+
 def test_files_that_git_ignores_do_not_count(root: Path) -> None:
     (root / ".gitignore").write_text("build\n")
     commit(root, "ignore")

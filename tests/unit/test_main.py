@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -11,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from sparkyard import __main__ as entry
-from sparkyard import paths
+from sparkyard import commands, paths
 from sparkyard.errors import ParityError, UnknownNameError
 
 
@@ -24,24 +25,10 @@ def raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(main=main))
 
 
-@pytest.mark.parametrize("name", sorted(entry.COMMANDS))
-def test_each_command_is_a_session_and_has_help(name: str) -> None:
-    noxfile = (paths.ROOT / "noxfile.py").read_text()
-    assert f'sparkyard(session, "{name}"' in noxfile
-    assert entry.COMMANDS[name]
-
-
-def test_help_lists_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in ([], ["--help"], ["-h"]):
-        assert entry.main(words) == 0
-        printed = capsys.readouterr().out
-        assert all(name in printed for name in entry.COMMANDS)
-
-
-def test_an_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_session(capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main(["pln"]) == 11
     printed = capsys.readouterr().err
-    assert 'error: There is no command "pln".' in printed
+    assert 'error: There is no session "pln".' in printed
     assert "  fix: Did you mean plan?" in printed
 
 
@@ -61,6 +48,37 @@ def test_verbose_shows_where_it_was_raised_as_well(
     said = capsys.readouterr().err
     assert said.startswith("Traceback")
     assert said.endswith("error: x\n  fix: y\n")
+
+
+def test_verbose_behind_another_dash_is_not_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given: list[list[str]] = []
+
+    def main(argv: list[str]) -> int:
+        given.append(argv)
+        raise UnknownNameError("x", "y")
+
+    monkeypatch.setattr(importlib, "import_module", lambda _: SimpleNamespace(main=main))
+    assert entry.main(["tests", "-k", "a", "--", "--verbose"]) == 11
+    assert given == [["-k", "a", "--", "--verbose"]]
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("session", [each.name for each in commands.sessions()])
+def test_each_session_has_help_under_its_own_name(
+    session: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        entry.main([session, "--help"])
+    printed = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert printed.startswith(f"usage: nox -s {session} -- [-h] [--verbose]")
+    assert "--verbose " in printed.partition("options:")[2]
+    if "--stack" in printed:
+        assert re.search(r"--stack NAME +a stack of conf/stacks \(default: ", printed)
+    helpless = re.findall(r"^  (--?\w[^ ]*(?: [A-Z]+)?)\n(?!   )", printed, re.MULTILINE)
+    assert not helpless
 
 
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,7 +20,7 @@ VALUES = {
     "local_registry_port": ("5001", "5002"),
     "history_port": ("8081", "8082"),
     "compression": ("gzip", "zstd"),
-    "apt_moved": ("follow", "refuse"),
+    "evidence": ("parity", "e2e, nightly"),
 }
 """Two values of each setting that takes not just any text."""
 
@@ -37,12 +37,12 @@ def test_by_default_nothing_is_set(file: Path) -> None:
         "local_registry_port",
         "compression",
         "apt_snapshot",
-        "apt_moved",
+        "evidence",
         "history_port",
     ]
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Settings)])
+@pytest.mark.parametrize("name", [f.name for f in fields(Settings) if f.type != "bool"])
 def test_each_comes_from_its_variable_else_from_the_file(file: Path, name: str) -> None:
     first, second = VALUES.get(name, ("a", "b"))
     file.write_text(f'{name} = "{first}"\n')
@@ -68,6 +68,32 @@ def test_an_empty_variable_takes_a_setting_away(file: Path) -> None:
     assert settings.load(empty, file) == Settings()
 
 
+@pytest.mark.parametrize(
+    ("environment", "parts"),
+    [
+        ({}, ("images", "e2e", "parity")),
+        ({"KUBECONFIG": ""}, ("images", "e2e", "parity")),
+        ({"KUBECONFIG": "/x"}, ("images", "e2e", "parity", "kubernetes")),
+        ({"KUBECONFIG": "/x", "SPARKYARD_EVIDENCE": " parity , e2e,"}, ("parity", "e2e")),
+    ],
+)
+def test_tests_on_a_cluster_are_asked_for_where_one_is_named(
+    file: Path, environment: dict[str, str], parts: tuple[str, ...]
+) -> None:
+    assert settings.load(environment, file).evidence_parts == parts
+
+
+@pytest.mark.parametrize(
+    ("value", "remedy"),
+    [("e2e,kubernets", "Did you mean kubernetes?"), (",", "Known are: e2e, images")],
+)
+def test_a_part_of_evidence_that_does_not_exist(file: Path, value: str, remedy: str) -> None:
+    with pytest.raises(SettingsError) as refusal:
+        settings.load({"SPARKYARD_EVIDENCE": value}, file)
+    assert refusal.value.exit_code == 16
+    assert remedy in refusal.value.remedy
+
+
 @pytest.mark.parametrize("name", URLS)
 @pytest.mark.parametrize(
     "value",
@@ -85,7 +111,6 @@ def test_refuses_what_is_no_url(file: Path, name: str, value: str) -> None:
     ("name", "value"),
     [
         ("compression", "xz"),
-        ("apt_moved", "yes"),
         *(("local_registry_port", port) for port in ("0", "65536", "-1", "5000/tcp", "\u0665")),
         ("history_port", "http"),
     ],
@@ -95,6 +120,29 @@ def test_refuses_what_is_no_choice_and_no_port(file: Path, name: str, value: str
         settings.load({f"SPARKYARD_{name.upper()}": value}, file)
     assert name in refusal.value.what
     assert value in refusal.value.what
+
+
+@pytest.mark.parametrize(
+    ("written", "variable", "on"),
+    [
+        ("", None, False), ("locked = true", None, True), ("locked = false", None, False),
+        ("", "1", True), ("", "TRUE", True), ("locked = true", "0", False),
+        ("locked = true", "no", False), ("locked = true", "", False),
+    ],
+)  # fmt: skip
+def test_a_switch_is_on_or_off(file: Path, written: str, variable: str | None, on: bool) -> None:
+    file.write_text(f"{written}\n")
+    environment = {} if variable is None else {"SPARKYARD_LOCKED": variable}
+    assert settings.load(environment, file).locked is on
+
+
+def test_refuses_what_is_no_switch(file: Path) -> None:
+    with pytest.raises(SettingsError, match=r'SPARKYARD_LOCKED is "maybe"'):
+        settings.load({"SPARKYARD_LOCKED": "maybe"}, file)
+    file.write_text('locked = "true"\n')
+    with pytest.raises(SettingsError, match="locked is neither true nor false") as refusal:
+        settings.load({}, file)
+    assert "locked = true" in refusal.value.remedy
 
 
 def test_a_namespace_has_no_slash_at_its_ends(file: Path) -> None:

@@ -6,14 +6,15 @@ import pytest
 
 from sparkyard import errors
 from sparkyard.commands import tests as command
+from sparkyard.plan import plan
 
 
 @pytest.mark.parametrize(
     ("only", "image", "parts"),
     [
-        ([], "", ("unit", "images", "e2e", "kubernetes")),
-        (["e2e,unit"], "", ("unit", "e2e")),
-        (["images", "unit"], "", ("unit", "images")),
+        ([], "", ("kubernetes", "e2e", "images", "unit")),
+        (["e2e,unit"], "", ("e2e", "unit")),
+        (["images", "unit"], "", ("images", "unit")),
         ([], "executors", ("images",)),
         (["e2e"], "executors", ("e2e",)),
     ],
@@ -35,10 +36,31 @@ def test_options_after_a_second_dash_are_pytests() -> None:
 
 
 @pytest.mark.parametrize(
+    ("argv", "some"),
+    [
+        ([], False),
+        (["--only", "e2e"], False),
+        (["--nightly"], False),
+        (["--nightly", "--only", "kubernetes"], True),
+        (["--nightly", "--image", "executors"], True),
+    ],
+)
+def test_a_nightly_run_of_one_directory_is_not_recorded(argv: list[str], some: bool) -> None:
+    chosen, _ = command._parse(argv)
+    assert command._some(chosen, command._parts(chosen.only, chosen.image)) is some
+
+
+def test_the_option_nightly_is_handed_to_pytest() -> None:
+    for argv in ([], ["--nightly"]):
+        chosen, _ = command._parse(argv)
+        assert [o for o in command._options(chosen, plan.site()) if o == "--nightly"] == argv
+
+
+@pytest.mark.parametrize(
     ("expression", "rest", "added", "restricted"),
     [
         ("", [], "", False),
-        ("", ["-v", "--tb=short", "--durations=5"], "-q --color=yes", False),
+        ("", ["-v", "--verbose", "--tb=short", "--durations=5"], "-q --color=yes", False),
         ("name", [], "", True),
         ("", ["--lf"], "", True),
         ("", ["-m", "engine"], "", True),

@@ -5,17 +5,8 @@ from __future__ import annotations
 import pytest
 from testinfra.host import Host
 
+from tests.images.users import ANY_USERS, READ_ONLY, SPARK_JOB, WHO
 from tests.support import Container, Lab, must
-
-SPARK_JOB = """
-import getpass, os, sys
-from pyspark.sql import SparkSession
-spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-spark.sparkContext.setLogLevel("ERROR")
-add = spark.sparkContext.parallelize(range(int(sys.argv[1])), 2).map(lambda x: x + 1).sum()
-print(os.getuid(), os.getgid(), getpass.getuser(), add)
-"""
-READ_ONLY = ("--read-only", "--tmpfs", "/tmp:mode=1777")  # noqa: S108 - a path in the container
 
 
 def test_the_default_user_is_not_root(host: Host, container: Container) -> None:
@@ -30,20 +21,19 @@ def test_tini_is_process_1(host: Host) -> None:
 
 
 def test_a_spark_job_runs_as_the_default_user(lab: Lab, image_reference: str) -> None:
-    ended = lab.once(
-        image_reference, "python", "-", "300", options=["--interactive"], stdin=SPARK_JOB
-    )
+    ended = lab.once(image_reference, "python", "-", "300", stdin=SPARK_JOB)
     assert must(ended) == f"1000 100 jovyan {sum(range(301))}"
 
 
-@pytest.mark.parametrize("who", ["54321:0", "54321:65432"])
-def test_a_spark_job_runs_as_any_user_on_a_read_only_root(
+# The pair runs a Spark job as each of them: see test_any_user.py one directory up.
+@pytest.mark.parametrize("who", ANY_USERS)
+def test_any_user_on_a_read_only_root_has_a_name_and_a_python(
     lab: Lab, image_reference: str, who: str
 ) -> None:
-    options = ["--interactive", "--user", who, *READ_ONLY]
-    ended = lab.once(image_reference, "python", "-", "300", options=options, stdin=SPARK_JOB)
+    options = ["--user", who, *READ_ONLY]
     uid, gid = who.split(":")
-    assert must(ended) == f"{uid} {gid} jovyan-{uid} {sum(range(301))}"
+    ended = lab.once(image_reference, "python", "-c", WHO, options=options)
+    assert must(ended) == f"{uid} {gid} jovyan-{uid}"
 
 
 def test_the_command_can_be_overridden(lab: Lab, image_reference: str) -> None:

@@ -113,12 +113,12 @@ def test_mirrors_are_written_for_a_shell_and_for_nobody_else(tmp_path: Path) -> 
     file = tmp_path / "secrets" / "mirrors"
     bake.write_mirrors(MIRRORS, file)
     assert "PYPI_INDEX='http://me:s3cret@pypi'\n" in file.read_text()
-    assert len(file.read_text().splitlines()) == 7
+    assert len(file.read_text().splitlines()) == 6
     assert file.stat().st_mode & 0o777 == 0o600
     bake.write_mirrors(replace(MIRRORS, pypi_index=""), file)
     assert "PYPI" not in file.read_text()
     bake.write_mirrors(Settings(), file)
-    assert file.read_text() == f"APT_SNAPSHOT='{Settings().apt_snapshot}'\n"
+    assert file.read_text() == ""
 
 
 def test_images_are_listed_by_the_engine() -> None:
@@ -148,27 +148,6 @@ def test_layers_are_compressed_as_the_site_wants() -> None:
     assert gzip["group"] == definition(settings=replace(MIRRORS, compression="gzip"))["group"]
     labels = [d["target"]["executors"]["labels"] for d in (gzip, definition())]
     assert labels[0]["io.sparkyard.fingerprint"] != labels[1]["io.sparkyard.fingerprint"]
-
-
-def test_an_image_says_that_its_debian_packages_may_have_moved() -> None:
-    moved = definition(settings=replace(MIRRORS, apt_moved="follow"))["target"]["executors"]
-    assert moved["labels"]["io.sparkyard.apt"] == "moved"
-    assert "io.sparkyard.apt" not in definition()["target"]["executors"]["labels"]
-
-
-@pytest.mark.parametrize(
-    ("identity", "name", "digest"),
-    [
-        ("pulled debian:trixie-slim@sha256:ab12", "debian:trixie-slim", "sha256:ab12"),
-        ("bootstrapped debian:trixie sha256:cd34", "debian:trixie", "sha256:cd34"),
-        ("not made yet", None, None),
-    ],
-)
-def test_labels_name_the_base(identity: str, name: str | None, digest: str | None) -> None:
-    made = definition(base=replace(BASE, identity=identity))
-    labels = made["target"]["executors"]["labels"]
-    assert labels.get("org.opencontainers.image.base.name") == name
-    assert labels.get("org.opencontainers.image.base.digest") == digest
 
 
 def test_nothing_that_differs_between_two_clones_of_one_commit_is_on_an_image(root: Path) -> None:

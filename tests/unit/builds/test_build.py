@@ -107,9 +107,9 @@ def test_names_of_a_good_build_stay(images: Engine) -> None:
 def test_one_build_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPARKYARD_CACHE", str(tmp_path))
     said = f"process {os.getpid()} in {paths.ROOT}"
-    with build._only_build(), pytest.raises(BusyError, match=said), build._only_build():
+    with build.only_build(), pytest.raises(BusyError, match=said), build.only_build():
         raise AssertionError("two builds at once")
-    with build._only_build():
+    with build.only_build():
         pass
 
 
@@ -117,8 +117,8 @@ def test_a_build_that_was_killed_leaves_no_lock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPARKYARD_CACHE", str(tmp_path))
-    code = "from sparkyard.builds import build; import os\nwith build._only_build(): os._exit(1)"
+    code = "from sparkyard.builds import build; import os\nwith build.only_build(): os._exit(1)"
     subprocess.run([sys.executable, "-c", code], check=False, cwd=paths.ROOT)
     assert (tmp_path / "build.lock").exists()
-    with build._only_build():
+    with build.only_build():
         pass

@@ -15,11 +15,13 @@ LOGS = Path(__file__).parent / "logs"
 JAR = "/maven/org/example/tiny/1.0/tiny-1.0.jar"
 CASES: dict[str, tuple[int, *tuple[str, ...]]] = {
     "debian-architecture": (13, "the lock is for amd64, and this build is for arm64"),
+    "debian-expired": (34, "this machine's clock is wrong"),
     "debian-login-page": (34, "is not signed"),
-    "debian-moved": (34, "tini 0.19.0-3+b8, procps 2:4.0.4-9 (the index has tini 0.19.0-4)"),
     "debian-no-package": (30, "Unable to locate package no-such-package-here"),
     "debian-not-found": (34, "does not have a Release file"),
+    "debian-not-yet-valid": (34, "this machine's clock is wrong"),
     "debian-other": (14, "is not the tini 0.19.0-3+b8 of the lock"),
+    "debian-out-of-order": (34, "503  Service Unavailable"),
     "debian-refused": (32, "Unable to connect to 172.17.0.1:9"),
     "disk-full-in-layer": (31, "its own log says more"),
     "disk-full-in-step": (31, "No space left on device"),
@@ -101,3 +103,15 @@ def test_shortens_a_long_line_in_its_middle() -> None:
 @pytest.mark.parametrize("log", ["", "\n\n", "\x1b[1A\x1b[0m\r", "#1 DONE 0.1s\n"])
 def test_a_log_that_says_nothing_is_a_failed_build(log: str) -> None:
     assert explain(log).exit_code == 30
+
+
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        ("package-not-found", "nox -s dependencies -- --only python --upgrade"),
+        ("wheel-not-found", "nox -s dependencies -- --only python --upgrade"),
+        ("jar-not-found", "nox -s dependencies -- --only jars"),
+    ],
+)
+def test_what_was_removed_is_told_with_the_command_that_mends_it(name: str, command: str) -> None:
+    assert command in explain((LOGS / f"{name}.log").read_text()).remedy

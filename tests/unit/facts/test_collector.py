@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from sparkyard.facts import collector, facts
+from tests.unit.facts import small_python
 
 
 @pytest.fixture
@@ -281,9 +282,10 @@ def test_the_names_of_utc_are_one_zone(zone: str) -> None:
     assert collector.timezone_facts({"TZ": zone})["name"] == "UTC"
 
 
-def test_only_listed_variables_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_listed_variables_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MY_DATABASE_PASSWORD", "hunter2")
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    monkeypatch.setenv("PYSPARK_PYTHON", str(small_python.make(tmp_path / "venv")))
+    monkeypatch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
     document = collector.collect()
     assert set(document["environment"]) == set(collector.ENVIRONMENT)
     assert "hunter2" not in json.dumps(document)
@@ -304,10 +306,12 @@ def test_as_a_bare_script_in_an_empty_environment_it_gives_reasons_and_is_typed(
     assert {"java", "spark", "jars", "python.worker"} <= set(document.missing)
 
 
-def test_two_looks_at_one_machine_give_one_document() -> None:
+def test_two_looks_at_one_machine_give_one_document(tmp_path: Path) -> None:
     argv = [sys.executable, "-I", "-S", str(collector.__file__)]
-    env = {"PATH": os.environ["PATH"], "PYSPARK_PYTHON": sys.executable}
+    python = str(small_python.make(tmp_path / "venv"))
+    env = {"PATH": os.environ["PATH"], "PYSPARK_PYTHON": python}
     one, other = (subprocess.run(argv, env=env, capture_output=True, check=True) for _ in "ab")
+    assert b'"demo-pkg"' in one.stdout
     assert one.stdout == other.stdout
 
 

@@ -12,15 +12,22 @@ import pytest
 from sparkyard.command import Completed
 from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
 from sparkyard.facts import collector, facts, look_inside
+from tests.unit.facts import small_python
 
 
 @pytest.fixture(scope="module")
-def document() -> str:
-    return json.dumps(collector.collect())
+def document(tmp_path_factory: pytest.TempPathFactory) -> str:
+    python = small_python.make(tmp_path_factory.mktemp("python") / "venv")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", str(python))
+        patch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
+        return json.dumps(collector.collect())
 
 
 def test_what_the_collector_writes_is_what_the_types_say(document: str) -> None:
     parsed = facts.parse(document)
+    assert [package.name for package in parsed.interpreters[0].packages] == ["demo-pkg"]
+    assert parsed.interpreters[0].unclaimed.count == 1
     assert facts.parse(json.dumps(dataclasses.asdict(parsed))) == parsed
     assert set(json.loads(document)) | {"subject"} == {
         field.name for field in dataclasses.fields(facts.Facts)

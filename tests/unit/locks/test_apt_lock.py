@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.builds.apt_resolver import parse
-from sparkyard.errors import MirrorError, StaleLockError
+from sparkyard.errors import StaleLockError
 from sparkyard.family.stack import Package
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import AptLock
@@ -121,41 +120,3 @@ def test_another_architecture_has_no_lock(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(StaleLockError, match=f"not locked for riscv64; .* for {here}"):
         apt_lock.check_current(STACK)
-
-
-SAID = """ca-certificates | 20250419 | http://deb.debian.org/debian trixie/main amd64 Packages
-   openjdk | 8u504-1 | http://deb.debian.org/debian sid/main amd64 Packages
-   openjdk | 8u500-1 | http://deb.debian.org/debian bookworm/main amd64 Packages
-      libx | 1:2~rc-1+deb13u1 | https://x/y trixie-security/main amd64 Packages
-Package: openjdk
-Architecture: amd64
-Version: 8u504-1
-Depends: libx
-Filename: pool/main/o/openjdk/openjdk_8u504-1_amd64.deb
-Size: 12
-SHA256: {a}
-Description: Java
- many lines
- .
-
-Package: libx
-Version: 1:2~rc-1+deb13u1
-Architecture: all
-Filename: pool/updates/main/libx/libx_2~rc-1+deb13u1_all.deb
-Size: 34
-SHA256: {b}
-
-""".replace("{a}", "a" * 64).replace("{b}", "b" * 64)
-
-
-def test_what_apt_would_install_is_read_with_its_suites() -> None:
-    libx, java = parse(SAID, "base")
-    assert (java.name, java.suite, java.size, java.sha256) == ("openjdk", "sid", 12, "a" * 64)
-    assert (libx.version, libx.suite) == ("1:2~rc-1+deb13u1", "trixie-security")
-    apt_lock.write(STACK, "base", [libx, java], LATER)
-    assert apt_lock.locked(STACK, "base").debs == (libx, java)
-
-
-def test_an_entry_without_a_digest_is_refused() -> None:
-    with pytest.raises(MirrorError, match=r"SHA256.*openjdk 8u504-1"):
-        parse(SAID.replace(f"SHA256: {'a' * 64}\n", ""), "base")

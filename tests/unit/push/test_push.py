@@ -21,6 +21,7 @@ from sparkyard.errors import (
 from sparkyard.push import push
 from sparkyard.push.push import Upload
 from sparkyard.registry import oci
+from sparkyard.registry import registry as registry_module
 from sparkyard.registry.blobs import Layout
 from sparkyard.registry.http import Limits
 from sparkyard.registry.oci import Content
@@ -30,6 +31,13 @@ from tests.unit import layouts
 from tests.unit.tiny_registry import Asked, Reply, Tiny, error, serving
 
 SHARED, OWN = b"shared" * 5000, b"own" * 100
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many tries at what another may be storing, at shorter intervals."""
+    pauses = [pause / 20 for pause in registry_module._UNTIL_WRITTEN]
+    monkeypatch.setattr(registry_module, "_UNTIL_WRITTEN", pauses)
 
 
 @pytest.fixture

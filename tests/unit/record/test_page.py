@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sparkyard.record import diff, page_timeline
+from sparkyard.record import diff, markdown, page_timeline
 from sparkyard.record import page as record_page
 from sparkyard.record.page_layers import shared
 from sparkyard.record.page_tree import tree
@@ -51,6 +51,20 @@ def test_shows_each_image_with_its_pull_command() -> None:
         assert f"docker pull {image.repository}@{image.digest}" in text
     assert "nox -s verify -- 1.4.0" in text
     assert "2026-11-21 09:30 UTC" in text
+
+
+def test_each_part_that_was_proven_is_shown() -> None:
+    record = family()
+    image = record.images[0]
+    runs = [replace(image.tests[0], part=part, passed=177) for part in ("kubernetes", "nightly")]
+    image = replace(image, tests=(*image.tests, *runs))
+    record = replace(record, images=(image, *record.images[1:]))
+    tests = page(record).text.partition("Runs that vouch")[2].partition("SBOMs")[0]
+    for part in ("images", "e2e", "parity", "kubernetes", "nightly"):
+        assert part in tests
+        assert re.search(rf"\| {part} +\| ", markdown.render(record, None, None))
+    assert tests.count("177 passed") == 2
+    assert tests.count("not run") >= 2
 
 
 def test_the_same_record_gives_the_same_page() -> None:

@@ -23,6 +23,7 @@ from sparkyard.errors import (
     RegistryUnreachableError,
 )
 from sparkyard.registry import oci
+from sparkyard.registry import registry as registry_module
 from sparkyard.registry.http import Limits
 from sparkyard.registry.oci import Content, Descriptor
 from sparkyard.registry.registry import Registry
@@ -34,6 +35,13 @@ PASSWORD = "pass-9f3c"  # noqa: S105
 DATA = bytes(range(256)) * 4096
 BLOB = Descriptor("application/octet-stream", oci.digest_of(DATA), len(DATA))
 MANIFEST = Content(oci.MANIFEST, b'{"schemaVersion": 2}')
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many tries at what another may be storing, at shorter intervals."""
+    pauses = [pause / 20 for pause in registry_module._UNTIL_WRITTEN]
+    monkeypatch.setattr(registry_module, "_UNTIL_WRITTEN", pauses)
 
 
 @pytest.fixture

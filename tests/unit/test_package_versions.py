@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sparkyard.record import package_versions
+from sparkyard import package_versions
 
 DEBIAN = [
     ("1.0~~", "1.0~~a", "1.0~", "1.0", "1.0-1", "1.0-1+b1", "1.0-1.1", "1.0a", "1.0+dfsg-1"),

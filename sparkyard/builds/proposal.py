@@ -1,0 +1,217 @@
+"""What would new locks change? They are made in a copy of a stack's directory and compared.
+
+Only a whole proposal is put in place: a command that fails leaves the locks as they were.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from sparkyard import paths, toml_file
+from sparkyard.errors import BusyError, FileAccessError, StaleLockError
+from sparkyard.family.stack import Stack
+from sparkyard.locks import apt_lock
+from sparkyard.locks.jar_lock import parse_lock
+from sparkyard.package_versions import compare_debian
+
+APT, PYTHON, JARS = KINDS = ("apt", "python", "jars")
+"""What a stack locks, in the order in which it is locked."""
+
+Versions = Mapping[tuple[str, str, str], str]
+"""Versions by kind, group and name."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A package whose version changes.
+
+    Attributes:
+        group: the list or group that it is in.
+        old: its version before; "" for a new one.
+        new: its version afterwards; "" for one that goes.
+        security: whether this is a security update; None where the archive does not say.
+    """
+
+    kind: str
+    group: str
+    name: str
+    old: str
+    new: str
+    security: bool | None
+
+
+@dataclass
+class Proposal:
+    """New locks of a stack.
+
+    Attributes:
+        stack: as it is in the checkout.
+        copy: the same with a directory of its own, in which locks are made.
+        secured: versions of Debian packages in the security suites, by package.
+    """
+
+    stack: Stack
+    copy: Stack
+    secured: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._before = _digests(self.stack.dependencies)
+
+    def moves(self) -> tuple[Move, ...]:
+        """Return what changes its version."""
+        before, after = versions(self.stack), versions(self.copy)
+        keys = sorted(before.keys() | after.keys(), key=lambda key: (KINDS.index(key[0]), key))
+        return tuple(
+            Move(*key, before.get(key, ""), after.get(key, ""), self._security(key, before, after))
+            for key in keys
+            if before.get(key) != after.get(key)
+        )
+
+    def files(self) -> tuple[Path, ...]:
+        """Return the files of the checkout that change, those that go among them."""
+        after = _digests(self.copy.dependencies)
+        names = sorted(self._before.keys() | after.keys())
+        changed = [name for name in names if self._before.get(name) != after.get(name)]
+        return tuple(self.stack.dependencies / name for name in changed)
+
+    def put(self) -> None:
+        """Put the new locks in the place of the old ones.
+
+        Raises:
+            BusyError: another command changed the old ones meanwhile; nothing was written.
+            FileAccessError: they cannot be written.
+        """
+        directory = self.stack.dependencies
+        with _held(directory):
+            if _digests(directory) != self._before:
+                raise BusyError(
+                    f"Another command changed the locks in {directory} meanwhile.",
+                    "Nothing was written. Run the same command again.",
+                )
+            new = []
+            try:
+                for file in self.files():
+                    source = self.copy.dependencies / file.relative_to(directory)
+                    if source.exists():
+                        file.parent.mkdir(exist_ok=True)
+                        beside = file.with_name(f".{file.name}.new")
+                        new.append(beside)
+                        shutil.copyfile(source, beside)
+                for file in self.files():
+                    beside = file.with_name(f".{file.name}.new")
+                    if beside in new:
+                        os.replace(beside, file)
+                    else:
+                        file.unlink(missing_ok=True)
+            except OSError as error:
+                raise not_writable(directory, error) from error
+            finally:
+                for beside in new:
+                    beside.unlink(missing_ok=True)
+
+    def _security(
+        self, key: tuple[str, str, str], before: Versions, after: Versions
+    ) -> bool | None:
+        kind, _, name = key
+        if kind != APT:
+            return None
+        old, new = before.get(key), after.get(key)
+        return bool(old and new) and any(
+            compare_debian(str(old), version) < 0 <= compare_debian(str(new), version)
+            for version in self.secured.get(name, ())
+        )
+
+
+@contextmanager
+def propose(stack: Stack) -> Iterator[Proposal]:
+    """Give a proposal that changes nothing yet; its copy goes afterwards."""
+    with tempfile.TemporaryDirectory(prefix="sparkyard-locks-") as directory:
+        place = Path(directory) / stack.name
+        shutil.copytree(stack.dependencies, place)
+        yield Proposal(stack, dataclasses.replace(stack, copy=place))
+
+
+def require_writable(stack: Stack) -> None:
+    """Check that locks can be written, before what is to be written takes time.
+
+    Raises:
+        FileAccessError: they cannot.
+    """
+    directory = stack.dependencies / "apt"
+    try:
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise not_writable(directory, error) from error
+
+
+def not_writable(directory: Path, error: OSError) -> FileAccessError:
+    """Return the error for locks that cannot be written."""
+    return FileAccessError(
+        f"The locks in {directory} are out of date and cannot be written: {error.strerror}.",
+        "Let this user write there, or renew the locks where that is possible and commit them.",
+    )
+
+
+def versions(stack: Stack) -> dict[tuple[str, str, str], str]:
+    """Return the locked version of each package; a lock that cannot be read counts as empty."""
+    found: dict[tuple[str, str, str], str] = {}
+    for name in apt_lock.lists(stack):
+        file = apt_lock.lock_file(stack, name)
+        if file.exists():
+            try:
+                lock = apt_lock.parse(file.read_text(encoding="utf-8"), file)
+            except StaleLockError:
+                continue
+            found |= {(APT, name, deb.name): deb.version for deb in lock.debs}
+    file = stack.dependencies / "poetry.lock"
+    for package in toml_file.read(file).get("package", []) if file.exists() else ():
+        key = (PYTHON, ", ".join(package.get("groups", [])), str(package["name"]))
+        found[key] = " and ".join(filter(None, (found.get(key), str(package["version"]))))
+    for file in sorted((stack.dependencies / "jars").glob("*.lock")):
+        try:
+            jars = parse_lock(file.read_text(encoding="utf-8"), file).jars
+        except StaleLockError:
+            continue
+        for jar in jars:
+            *group, artifact, version, _ = PurePosixPath(jar.path).parts
+            found[JARS, file.stem, f"{'.'.join(group)}:{artifact}"] = version
+    return found
+
+
+def shown(file: Path) -> str:
+    """Return a file as a person in the checkout names it."""
+    return str(file.relative_to(paths.ROOT)) if file.is_relative_to(paths.ROOT) else str(file)
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    """Return the digest of each file of a stack that a command writes, and of no half-written one.
+
+    A declaration is among them: locks that were made for another one must not be put in place.
+    """
+    return {
+        str(file.relative_to(directory)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in sorted(directory.rglob("*"))
+        if file.is_file() and not re.fullmatch(r"\..*\.new", file.name)
+    }
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Hold a directory against other commands that put locks into it."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

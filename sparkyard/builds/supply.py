@@ -1,0 +1,88 @@
+"""Are the Debian packages of a build at hand? Fetched, and locked anew where they are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sparkyard import console
+from sparkyard.builds import apt_resolver, proposal
+from sparkyard.builds.proposal import Proposal
+from sparkyard.errors import MirrorError
+from sparkyard.fetch import debs
+from sparkyard.fetch.debs import Missing
+from sparkyard.locks import apt_lock
+from sparkyard.plan.plan import Site
+from sparkyard.plan.targets import APT
+
+
+def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
+    """Lay out the locked Debian packages of some images for a build.
+
+    Where a locked package can be had nowhere, all Debian locks of the stack are renewed in the
+    checkout, unless the setting `locked` is on.
+
+    Args:
+        where: what is built, for which site.
+        images: their names.
+        bootstrap: whether Debian itself is made of its packages.
+
+    Raises:
+        MirrorError: a locked package is gone, and locks must not be renewed; or a mirror lacks what
+            its own index names.
+        NetworkError, CertificateError: Debian's archive could not be asked.
+        FileAccessError: the locks cannot be written.
+    """
+    lists = _lists(where, images, bootstrap=bootstrap)
+    missing = debs.fetch(debs.of_lists(where.stack, lists), where.settings)
+    if missing.debs:
+        if where.settings.locked:
+            debs.must(missing, where.settings)
+        _renew(where, lists, missing)
+    for name in lists:
+        if name != apt_lock.DEBIAN:
+            debs.lay_out(where.stack, name)
+
+
+def put(made: Proposal) -> None:
+    """Put new locks in place, and say what they change in a few lines."""
+    moves, files = made.moves(), made.files()
+    made.put()
+    secure = sum(bool(move.security) for move in moves)
+    console.note(f"{_count(moves, 'package')} moved, {secure} of them security updates")
+    console.note(f"changed: {', '.join(map(proposal.shown, files))}; commit them")
+
+
+def _renew(where: Site, lists: Sequence[str], missing: Missing) -> None:
+    """Lock all Debian packages of the stack anew, in the checkout."""
+    console.note(
+        f"{_count(missing.debs, 'locked Debian package')} can be had nowhere any more "
+        f"({missing.named()}): renewing the Debian locks"
+    )
+    proposal.require_writable(where.stack)
+    with proposal.propose(where.stack) as made:
+        made.secured = apt_resolver.lock(made.copy, where.settings)
+        half_way = debs.fetch(debs.of_lists(made.copy, lists), where.settings)
+        if half_way.debs:
+            raise MirrorError(
+                "The mirror's index names Debian packages that the mirror does not have: "
+                f"{half_way.named()}. It is in the middle of its own update.",
+                "No lock was changed. Run the same command again later, or set apt_mirror to "
+                "another mirror.",
+            )
+        put(made)
+
+
+def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[str, ...]:
+    """Return the lists of Debian packages that go into some images."""
+    layers = {layer for image in images for layer in where.family.takes(image)}
+    return tuple(
+        name
+        for name in apt_lock.lists(where.stack)
+        if (name == apt_lock.DEBIAN and bootstrap)
+        or name == apt_lock.BASE
+        or f"{APT}{name}" in layers
+    )
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

@@ -1,0 +1,1 @@
+"""How does what the locks name reach this machine? Fetched once, and kept by its sha256."""
