@@ -31,7 +31,7 @@ APT = (
 # Both in one step, which the engine runs once for all images that begin with it.
 OTHERS = (
     f"RUN {CA} {APT} python3.13 openjdk-21-jre-headless"
-    " && ln -s java-21-openjdk-* /usr/lib/jvm/sparkyard-test"
+    " && ln -s /usr/lib/jvm/java-21-openjdk-* /usr/lib/jvm/sparkyard-test"
 )
 JARS = 'cd "$(readlink -f "$SPARK_HOME")/jars"'
 CONF = 'conf="${SPARK_CONF_DIR:-$SPARK_HOME/conf}"'

@@ -8,9 +8,12 @@ import pytest
 
 from sparkyard.commands import parity
 from sparkyard.errors import ParityError
+from sparkyard.parity.parity import Verdict
 from tests.e2e.broken_pairs import ALL_AT_ONCE, BROKEN_PAIRS, GATHERED, MASKING, BrokenPair, broken
 
 pytestmark = pytest.mark.engine
+
+DIFFERS = Verdict.DIFFERS.value
 
 
 def test_the_good_pair_passes(driver_image: str, executor_image: str) -> None:
@@ -64,15 +67,16 @@ def assert_refused(
 
 def refused(
     driver: str, executors: str, capsys: pytest.CaptureFixture[str]
-) -> tuple[ParityError, list[str]]:
-    """Return the gate's refusal, and the names of the rows that fail."""
+) -> tuple[ParityError, dict[str, str]]:
+    """Return the gate's refusal, and the verdict of each row that fails, by name."""
     with pytest.raises(ParityError) as refusal:
         parity.main(["--driver", driver, "--executor", executors, "--json"])
     assert executors in refusal.value.remedy
     assert refusal.value.exit_code == 40
     report = json.loads(capsys.readouterr().out)
-    return refusal.value, [row["name"] for row in report["rows"] if row["fails"]]
+    return refusal.value, {row["name"]: row["verdict"] for row in report["rows"] if row["fails"]}
 
 
-def named(pair: BrokenPair, failing: list[str]) -> bool:
-    return any(name.startswith(pair.row) for name in failing)
+def named(pair: BrokenPair, failing: dict[str, str]) -> bool:
+    """Tell whether the fault is named as a difference, and not as something that is not known."""
+    return any(name.startswith(pair.row) and failing[name] == DIFFERS for name in failing)
