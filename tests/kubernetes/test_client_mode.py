@@ -29,8 +29,8 @@ def where(_):
     time.sleep(0.3)
     return socket.gethostname()
 
-hosts, began = [], time.monotonic()
-while len(hosts) < 2 and time.monotonic() - began < 60:  # the second may come a little later
+hosts, began, wanted = [], time.monotonic(), int(os.environ.get("SPARK_EXECUTOR_INSTANCES", "2"))
+while len(hosts) < wanted and time.monotonic() - began < 60:  # the second may come a little later
     hosts = sorted(set(sc.parallelize(range(12), 12).map(where).collect()))
 told = {"conf": dict(sc.getConf().getAll()), "hosts": hosts,
         "sum": sc.parallelize(range(100), 4).map(lambda n: n * NUMBER).sum()}
@@ -116,13 +116,17 @@ def session(number: int, more: str = STOP) -> str:
     return SESSION.replace("NUMBER", str(number)) + more
 
 
-def check(told: dict[str, object], kube: Kube, number: int) -> None:
-    """Assert that the session ran on two executors' pods of the namespace, and was right."""
+ONE = {"SPARK_EXECUTOR_INSTANCES": "1"}
+"""For sessions that are not about how many executors a notebook gets that asks for none."""
+
+
+def check(told: dict[str, object], kube: Kube, number: int, executors: int = 2) -> None:
+    """Assert that the session ran on so many executors' pods of the namespace, and was right."""
     conf, hosts = told["conf"], told["hosts"]
     assert isinstance(conf, dict)
     assert isinstance(hosts, list)
     assert told["sum"] == number * sum(range(100))
-    assert len(hosts) == 2
+    assert len(hosts) == executors
     assert all("-exec-" in host for host in hosts), hosts
     assert conf["spark.kubernetes.namespace"] == kube.namespace
     assert conf["spark.authenticate"] == conf["spark.network.crypto.enabled"] == "true"
@@ -187,7 +191,7 @@ def hardened(
             of_container={"securityContext": read_only},
             volumes=volumes,
         ) as notebook:
-            return notebook.run(session(number, WHO + STOP))
+            return notebook.run(session(number, WHO + STOP), environment=ONE)
 
     return run
 
@@ -199,7 +203,7 @@ def runs(
     """All notebooks of this file, under way, but the one whose pod is deleted."""
     free = {"SPARK_DRIVER_PORT": "17078", "SPARK_BLOCKMANAGER_PORT": "17378"}
     # Not side by side: going on from the first, Spark would come to the second.
-    same = {"SPARK_DRIVER_PORT": "17178", "SPARK_BLOCKMANAGER_PORT": "17278"}
+    same = {"SPARK_DRIVER_PORT": "17178", "SPARK_BLOCKMANAGER_PORT": "17278", **ONE}
     again = session(number, SECOND + STOP + AGAIN)
 
     def start(source: str, **environment: str) -> Run:
@@ -226,6 +230,7 @@ def through_kubectl_proxy(notebook: Notebook, number: int) -> dict[str, Cell]:
                 "SPARK_DRIVER_HOST": address_towards(notebook.kube.server),
                 "SPARK_BLOCKMANAGER_PORT": "17478",
                 "KUBECONFIG": "/nowhere",
+                **ONE,
             },
         )
 
@@ -297,7 +302,7 @@ def test_of_two_sessions_that_start_on_the_same_ports_at_once_one_gets_them(
 ) -> None:
     cells = [run.result()["session"] for run in runs.same_ports]
     got, refused = sorted(cells, key=lambda cell: bool(cell.error))
-    check(got.result, outside.kube, number)
+    check(got.result, outside.kube, number, 1)
     assert got.result["conf"]["spark.driver.port"] == "17178"
     assert refused.error
     assert not refused.text
@@ -314,7 +319,7 @@ def test_a_block_managers_port_that_is_taken_at_the_last_moment(runs: Runs) -> N
 
 def test_outside_through_kubectl_proxy(runs: Runs, proxied: Notebook, number: int) -> None:
     told = runs.proxy.result()
-    check(told["second"].result, proxied.kube, number)
+    check(told["second"].result, proxied.kube, number, 1)
     assert told["stop"].result == "stopped"
     # Those of the session that lost its port are among them.
     proxied.kube.wait_for_end(proxied.kube.executors, "the executors")
@@ -334,5 +339,5 @@ def test_an_api_server_that_nobody_reaches(runs: Runs) -> None:
 
 def test_any_user_and_a_read_only_root_file_system(runs: Runs, spark: Kube, number: int) -> None:
     told = runs.hardened.result()
-    check(told["session"].result, spark, number)
+    check(told["session"].result, spark, number, 1)
     assert told["who"].result == {"driver": [12345, 0], "executors": [[12345, 0]]}
