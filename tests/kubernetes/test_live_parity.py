@@ -106,8 +106,31 @@ def limited(new_namespace: Callable[[str], Kube]) -> Kube:
     return made
 
 
+@dataclass(frozen=True)
+class Pod:
+    """A notebook that runs: its pod's name, and what it had in /tmp before."""
+
+    notebook: Notebook
+    name: str
+    before: set[str]
+
+
 @pytest.fixture(scope="module")
-def gates(busy: Kube, limited: Kube, driver_image: str, executor_image: str) -> Iterator[Gates]:
+def pod(inside: Notebook) -> Pod:
+    """A notebook that runs."""
+    (found,) = inside.kube.get("pods", "--selector", "app.kubernetes.io/name=notebook")
+    return Pod(inside, found["metadata"]["name"], in_tmp(inside))
+
+
+def in_tmp(notebook: Notebook) -> set[str]:
+    """Return what a notebook has in /tmp."""
+    return set(notebook.place.exec("sh", "-c", "ls -A /tmp").stdout.split())
+
+
+@pytest.fixture(scope="module")
+def gates(
+    busy: Kube, limited: Kube, pod: Pod, driver_image: str, executor_image: str
+) -> Iterator[Gates]:
     """Runs of the gate that start pods: mostly they wait, so some are under way at a time."""
     good, one = images(driver_image, executor_image), ["--executors", "1"]
 
@@ -130,7 +153,25 @@ def gates(busy: Kube, limited: Kube, driver_image: str, executor_image: str) -> 
             "no rights": pool.submit(gate, busy, *good, "--service-account", "bare"),
             "quota": pool.submit(gate, limited, *good),
             "no Spark": pool.submit(of_bare_driver),
+            "pod": pool.submit(gate, pod.notebook.kube, "--pod", pod.name, *one, "--json"),
         }
+
+
+@pytest.mark.usefixtures("gates")  # which wait meanwhile
+def test_an_interrupted_run_leaves_nothing(
+    new_namespace: Callable[[str], Kube], driver_image: str, executor_image: str
+) -> None:
+    kube = new_namespace("interrupted")
+    argv = [sys.executable, "-m", "sparkyard", "parity", "--cluster", "--namespace", kube.namespace]
+    argv += [*images(driver_image, executor_image), "--executors", "1"]
+    signals = signal.SIGINT, signal.SIGTERM
+    with ExitStack() as stack:
+        runs = [stack.enter_context(subprocess.Popen(argv, cwd=paths.ROOT)) for _ in signals]
+        kube.wait_for(lambda: len(kube.executors("Running")) == 2, "executor of each that runs")
+        for started, stopped_by in zip(runs, signals, strict=True):
+            started.send_signal(stopped_by)
+        assert [started.wait(60) for started in runs] == [130, 130]
+    assert not made_by_the_gate(kube)
 
 
 def test_the_familys_own_pair_agrees_in_every_pod(
@@ -195,37 +236,18 @@ def test_no_run_has_left_anything(gates: Gates, busy: Kube, limited: Kube) -> No
 
 
 def test_a_notebook_that_runs_is_the_driver_where_it_is_named(
-    inside: Notebook, executor_image: str, capsys: pytest.CaptureFixture[str]
+    gates: Gates, pod: Pod, executor_image: str
 ) -> None:
-    (notebook,) = inside.kube.get("pods", "--selector", "app.kubernetes.io/name=notebook")
-    name = notebook["metadata"]["name"]
-    before = inside.place.exec("sh", "-c", "ls -A /tmp").stdout
-    words = ["--namespace", inside.kube.namespace, "--pod", name, "--executors", "1", "--json"]
-    assert parity.main(["--cluster", *words]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["driver"]["pod"] == name
+    ended = gates["pod"].result()
+    assert ended.exit_code == 0, ended.stderr
+    report = json.loads(ended.stdout)
+    assert report["driver"]["pod"] == pod.name
     assert report["executors"]["images"] == [executor_image]
-    assert not made_by_the_gate(inside.kube)
-    left = set(inside.place.exec("sh", "-c", "ls -A /tmp").stdout.split()) - set(before.split())
+    assert not made_by_the_gate(pod.notebook.kube)
+    left = in_tmp(pod.notebook) - pod.before
     assert not {each for each in left if each.startswith("parity")}
-    processes = inside.place.exec("sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '").stdout
-    assert "SparkSubmit" not in processes
-
-
-def test_an_interrupted_run_leaves_nothing(
-    new_namespace: Callable[[str], Kube], driver_image: str, executor_image: str
-) -> None:
-    kube = new_namespace("interrupted")
-    argv = [sys.executable, "-m", "sparkyard", "parity", "--cluster", "--namespace", kube.namespace]
-    argv += [*images(driver_image, executor_image), "--executors", "1"]
-    signals = signal.SIGINT, signal.SIGTERM
-    with ExitStack() as stack:
-        runs = [stack.enter_context(subprocess.Popen(argv, cwd=paths.ROOT)) for _ in signals]
-        kube.wait_for(lambda: len(kube.executors("Running")) == 2, "executor of each that runs")
-        for started, stopped_by in zip(runs, signals, strict=True):
-            started.send_signal(stopped_by)
-        assert [started.wait(60) for started in runs] == [130, 130]
-    assert not made_by_the_gate(kube)
+    command = "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"
+    assert "SparkSubmit" not in pod.notebook.place.exec("sh", "-c", command).stdout
 
 
 def refused(kube: Kube, *words: str, kind: type[SparkyardError]) -> str:
