@@ -1,7 +1,8 @@
 """What must every kind of job give, wherever the notebook and its executors run?
 
 The checks of notebooks/python.ipy in tests/e2e: a class of tests takes them over, and gives the
-fixtures `cells` (the notebook's cells, after one run of it), `number` and `executors` (how many).
+fixtures `cells` (the notebook's cells, after one run of it), `number` and `executors` (how many);
+`rows`, if the cached shuffle is of another size than a gigabyte.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ import pytest
 
 from tests.notebook import Cell
 
+GIGABYTE = 1_100_000
+"""Rows of the cached shuffle: a row has 128 words of eight bytes that do not compress."""
+
+OF_A_ROW = 1e9 / GIGABYTE
+"""Bytes that are to be shuffled and cached for each of them, at the least."""
+
 
 class PythonJobs:
-    """The checks of each kind of job.
+    """The checks of each kind of job."""
 
-    Attributes:
-        rows: how many the cached shuffle has, of 1 kB each; the notebook's TEST_ROWS.
-    """
-
-    rows = 1_100_000
+    @pytest.fixture(scope="module")
+    def rows(self) -> int:
+        """How many rows the cached shuffle has."""
+        return GIGABYTE
 
     def test_rdd_closure(self, cells: dict[str, Cell], number: int) -> None:
         assert cells["rdd closure"].result == {
@@ -71,15 +77,14 @@ class PythonJobs:
         assert told["weights"] == pytest.approx([number, -2.5], abs=1e-6)
         assert told["intercept"] == pytest.approx(4, abs=1e-5)
 
-    def test_cached_shuffle(self, cells: dict[str, Cell], executors: int) -> None:
+    def test_cached_shuffle(self, cells: dict[str, Cell], executors: int, rows: int) -> None:
         told = cells["cached shuffle"].result
-        assert told["count"] == self.rows
-        assert told["sum"] == self.rows * (self.rows - 1) // 2
+        assert told["count"] == rows
+        assert told["sum"] == rows * (rows - 1) // 2
         assert told["same"]
         assert told["before"], "the shuffle changed a column's checksum"
-        least = self.rows * 910  # bytes: over a gigabyte for 1.1 million rows
-        assert told["shuffled"] > least
-        assert told["cached"] > least
+        assert told["shuffled"] > rows * OF_A_ROW
+        assert told["cached"] > rows * OF_A_ROW
         assert told["partitions"] == 16
         assert told["hosts"] == executors
 

@@ -39,7 +39,10 @@ def executors() -> int:
 class TestOnAStandaloneCluster(PythonJobs):
     """Every kind of job, on a master and workers."""
 
-    rows = ROWS
+    @pytest.fixture(scope="module")
+    def rows(self) -> int:
+        """How many rows the cached shuffle has."""
+        return ROWS
 
 
 @pytest.mark.nightly

@@ -68,6 +68,26 @@ def outside(
 
 
 @pytest.fixture(scope="module")
+def another(
+    new_namespace: Callable[[str], Kube],
+    lab: Lab,
+    driver_image: str,
+    executor_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], Notebook]]:
+    """Gives further containers beside the cluster, each with a namespace of its own."""
+    with ExitStack() as stack:
+
+        def make(what: str) -> Notebook:
+            kube, directory = new_namespace(what), tmp_path_factory.mktemp(what)
+            return stack.enter_context(
+                driver.outside(lab, kube, driver_image, executor_image, directory)
+            )
+
+        yield make
+
+
+@pytest.fixture(scope="module")
 def inside(spark: Kube, driver_image: str, executor_image: str) -> Iterator[Notebook]:
     """A notebook's pod in the cluster."""
     with driver.inside(spark, driver_image, executor_image) as made:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
@@ -51,6 +52,7 @@ class Submitter:
         settings = {
             "spark.kubernetes.driver.pod.name": name,
             "spark.driver.memory": "600m",
+            "spark.executor.instances": "1",
             f"spark.kubernetes.driver.secrets.{secret}": "/etc/hadoop/conf",
             f"spark.kubernetes.executor.secrets.{secret}": "/etc/hadoop/conf",
         }
@@ -80,12 +82,41 @@ def submitter(
         yield Submitter(made)
 
 
+@dataclass(frozen=True)
+class Submitted:
+    """Applications by the names of their drivers' pods, and what was said of their submission."""
+
+    good: tuple[str, Future[str]]
+    absent: tuple[str, Future[str]]
+    """One that does not lie where it is said to."""
+    wrong: tuple[str, Future[str]]
+    """One whose core-site.xml is no XML."""
+    session: Future[str]
+    """The id of a session in a notebook's pod that wrote its event log to S3."""
+
+
 @pytest.fixture(scope="module")
-def ran(submitter: Submitter, number: int) -> str:
+def at_once(submitter: Submitter, in_pod: Callable[[], str], number: int) -> Iterator[Submitted]:
+    """All applications of this file, under way."""
+    secret(submitter.kube, "wrong", {"core-site.xml": "fs.s3a.endpoint=x"})
+    good, absent, wrong = (
+        f"{kind}-{secrets.token_hex(3)}" for kind in ("on-s3", "absent", "wrong")
+    )
+    submit, place = submitter.submit, f"s3a://{BUCKET}/{good}"
+    with ThreadPoolExecutor(2) as pool:
+        yield Submitted(
+            (good, pool.submit(submit, good, APPLICATION, place, str(number))),
+            (absent, pool.submit(submit, absent, f"s3a://{BUCKET}/jobs/absent.py")),
+            (wrong, pool.submit(submit, wrong, APPLICATION, secret="wrong")),  # noqa: S106
+            pool.submit(in_pod),
+        )
+
+
+@pytest.fixture(scope="module")
+def ran(at_once: Submitted, submitter: Submitter, number: int) -> str:
     """The application's name, after it ran."""
-    name = f"on-s3-{secrets.token_hex(3)}"
-    place = f"s3a://{BUCKET}/{name}"
-    told = submitter.submit(name, APPLICATION, place, str(number))
+    name, submitted = at_once.good
+    told = submitted.result()
     log = submitter.kube.ctl("logs", name, check=False).stdout
     assert "exit code: 0" in told, f"{told[-3000:]}\n{log[-3000:]}"
     assert json.dumps({"sum": sum(range(900)) * number}) in log
@@ -107,17 +138,20 @@ def test_credentials_stand_in_no_configuration_that_others_read(
         assert not [text for text in shown if credential in text]
 
 
-def test_an_application_that_is_not_there_is_named(submitter: Submitter) -> None:
-    name = f"absent-{secrets.token_hex(3)}"
-    told = submitter.submit(name, f"s3a://{BUCKET}/jobs/absent.py")
+def test_an_application_that_is_not_there_is_named(
+    at_once: Submitted, submitter: Submitter
+) -> None:
+    name, submitted = at_once.absent
+    told = submitted.result()
     assert "exit code: 1" in told, told[-3000:]
     assert f"s3a://{BUCKET}/jobs/absent.py" in submitter.kube.ctl("logs", name).stdout
 
 
-def test_a_core_site_that_is_no_xml_is_named_by_the_driver(submitter: Submitter) -> None:
-    secret(submitter.kube, "wrong", {"core-site.xml": "fs.s3a.endpoint=x"})
-    name = f"wrong-{secrets.token_hex(3)}"
-    told = submitter.submit(name, APPLICATION, secret="wrong")  # noqa: S106
+def test_a_core_site_that_is_no_xml_is_named_by_the_driver(
+    at_once: Submitted, submitter: Submitter
+) -> None:
+    name, submitted = at_once.wrong
+    told = submitted.result()
     assert "exit code: 78" in told, told[-3000:]
     log = submitter.kube.ctl("logs", name).stdout
     assert "/etc/hadoop/conf/core-site.xml is not XML" in log
@@ -136,20 +170,27 @@ spark.stop()
 
 
 @pytest.fixture(scope="module")
-def session(spark: Kube, store: S3, driver_image: str, executor_image: str, number: int) -> str:
-    """The id of a session in a notebook's pod that wrote its event log to S3."""
+def in_pod(
+    spark: Kube, store: S3, driver_image: str, executor_image: str, number: int
+) -> Callable[[], str]:
+    """Runs a session in a notebook's pod that writes its event log to S3; returns its id."""
     assert store.endpoint
-    with driver.inside(
-        spark,
-        driver_image,
-        executor_image,
-        volumes=[("/etc/hadoop/conf", {"secret": {"secretName": "hadoop-conf"}})],
-    ) as notebook:
-        source = SESSION.replace("NUMBER", str(number))
-        told = notebook.run(source, environment={"SPARK_EVENT_LOG_DIR": EVENTS})
-    count, application = told["session"].result
-    assert count == number
-    return str(application)
+    environment = {"SPARK_EVENT_LOG_DIR": EVENTS, "SPARK_EXECUTOR_INSTANCES": "1"}
+
+    def run() -> str:
+        with driver.inside(
+            spark,
+            driver_image,
+            executor_image,
+            volumes=[("/etc/hadoop/conf", {"secret": {"secretName": "hadoop-conf"}})],
+        ) as notebook:
+            source = SESSION.replace("NUMBER", str(number))
+            told = notebook.run(source, environment=environment)
+        count, application = told["session"].result
+        assert count == number
+        return str(application)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -169,8 +210,9 @@ def history(spark: Kube, store: S3, executor_image: str) -> Pod:
 
 
 def test_the_history_server_shows_what_both_modes_logged_to_s3(
-    ran: str, session: str, history: Pod
+    at_once: Submitted, ran: str, history: Pod
 ) -> None:
+    session = at_once.session.result()
     ask = (
         "import json, urllib.request as r;"
         "print(r.urlopen('http://localhost:18080/api/v1/applications').read().decode())"

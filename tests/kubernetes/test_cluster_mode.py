@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
@@ -38,6 +38,14 @@ number = int(sys.argv[1])
 sc = SparkSession.builder.getOrCreate().sparkContext
 print(json.dumps({"driver": who(0), "executors": list(set(sc.range(8).map(who).collect())),
                   "sum": sc.range(100).map(lambda n: n * number).sum()}))
+"""
+
+LONG = """
+import time
+
+from pyspark.sql import SparkSession
+
+SparkSession.builder.getOrCreate().sparkContext.range(8).foreach(lambda _: time.sleep(600))
 """
 
 
@@ -93,20 +101,36 @@ def application(pod: Document) -> str:
     )
 
 
+Submitted = Mapping[str, tuple[str, Future[Completed]]]
+
+
 @pytest.fixture(scope="module")
-def ended(submitter: Notebook) -> Mapping[str, tuple[str, Completed]]:
-    """Two applications that were submitted at once, by their argument: the driver, and its end."""
-    with ThreadPoolExecutor() as pool:
-        submitted = {}
-        for argument in ("4", "not-a-number"):
-            name = f"pi-{secrets.token_hex(3)}"
-            words = [*ONE_EXECUTOR, PI, argument]
-            submitted[argument] = name, pool.submit(submit, submitter, name, *words)
-        return {argument: (name, job.result()) for argument, (name, job) in submitted.items()}
+def at_once(submitter: Notebook, beside: Notebook, number: int) -> Iterator[Submitted]:
+    """Applications that are under way at one time: each one's driver's pod, and its end."""
+
+    def start(where: Notebook, what: str, *words: str) -> tuple[str, Future[Completed]]:
+        name = f"{what}-{secrets.token_hex(3)}"
+        return name, pool.submit(submit, where, name, *words)
+
+    job = secret(submitter.kube, "job", {"who.py": WHO, "long.py": LONG})
+    mounted = ["--conf", f"spark.kubernetes.driver.secrets.{job}=/opt/job"]
+    who = [*mounted, *as_anybody(submitter), "local:///opt/job/who.py"]
+    with ThreadPoolExecutor(3) as pool:
+        started = {
+            "good": start(submitter, "pi", *ONE_EXECUTOR, PI, "4"),
+            "bad": start(submitter, "pi", *ONE_EXECUTOR, PI, "not-a-number"),
+            "beside": start(beside, "beside", *ONE_EXECUTOR, PI, "4"),
+            "who": start(submitter, "who", *ONE_EXECUTOR, *who, str(number)),
+            "long": start(submitter, "long", *mounted, "local:///opt/job/long.py"),
+        }
+        yield started
+        name, _ = started["long"]  # still there, if nobody has deleted it
+        submitter.kube.ctl("delete", "pod", name, "--ignore-not-found", "--wait=false")
 
 
-def check_pi(kube: Kube, name: str, end: Completed) -> None:
+def check_pi(kube: Kube, name: str, submitted: Future[Completed]) -> None:
     """Assert that a driver's pod came to pi, as the account it was to be, and left no executor."""
+    end = submitted.result()
     assert end.exit_code == 0, end.stderr[-3000:]
     log = kube.ctl("logs", name).stdout
     found = re.search(r"Pi is roughly (3\.\d+)", log)
@@ -120,31 +144,28 @@ def check_pi(kube: Kube, name: str, end: Completed) -> None:
     kube.wait_for_end(lambda: kube.get("pods", "--selector", mine), "the executors")
 
 
-def test_an_application_of_the_image(
-    ended: Mapping[str, tuple[str, Completed]], submitter: Notebook
+def test_an_application_of_the_image(at_once: Submitted, submitter: Notebook) -> None:
+    check_pi(submitter.kube, *at_once["good"])
+
+
+def test_submitted_from_outside_with_a_service_accounts_token(
+    at_once: Submitted, beside: Notebook
 ) -> None:
-    check_pi(submitter.kube, *ended["4"])
+    check_pi(beside.kube, *at_once["beside"])
 
 
-def test_submitted_from_outside_with_a_service_accounts_token(beside: Notebook) -> None:
-    name = f"beside-{secrets.token_hex(3)}"
-    check_pi(beside.kube, name, submit(beside, name, *ONE_EXECUTOR, PI, "4"))
-
-
-def test_an_application_that_fails_says_so(
-    ended: Mapping[str, tuple[str, Completed]], submitter: Notebook
-) -> None:
-    kube, (name, end) = submitter.kube, ended["not-a-number"]
+def test_an_application_that_fails_says_so(at_once: Submitted, submitter: Notebook) -> None:
+    kube, (name, submitted) = submitter.kube, at_once["bad"]
+    end = submitted.result()
     assert "exit code: 1" in end.stderr, end.stderr[-3000:]
     assert "ValueError" in kube.ctl("logs", name).stdout
     mine = application(*driver_pod(kube, name))
     kube.wait_for_end(lambda: kube.get("pods", "--selector", mine), "the executors")
 
 
-def test_any_user_and_a_read_only_root_file_system(submitter: Notebook, number: int) -> None:
-    kube, name = submitter.kube, f"who-{secrets.token_hex(3)}"
-    job = secret(kube, "job", {"who.py": WHO})
-    words = ["--conf", f"spark.kubernetes.driver.secrets.{job}=/opt/job"]
+def as_anybody(submitter: Notebook) -> list[str]:
+    """Return the options that run an application as a user whom no image knows."""
+    words = []
     for role in ("driver", "executor"):
         template = yaml.safe_load((paths.ROOT / f"conf/spark/{role}-pod.yaml").read_text())
         # No group: that of a user without a name is 0, as images for OpenShift expect it.
@@ -152,7 +173,14 @@ def test_any_user_and_a_read_only_root_file_system(submitter: Notebook, number: 
         file = f"/tmp/{role}-pod.yaml"  # noqa: S108 - a path in the submitter's pod
         submitter.place.exec("sh", "-c", f"cat >{file}", stdin=json.dumps(template))
         words += ["--conf", f"spark.kubernetes.{role}.podTemplateFile={file}"]
-    end = submit(submitter, name, *ONE_EXECUTOR, *words, "local:///opt/job/who.py", str(number))
+    return words
+
+
+def test_any_user_and_a_read_only_root_file_system(
+    at_once: Submitted, submitter: Notebook, number: int
+) -> None:
+    kube, (name, submitted) = submitter.kube, at_once["who"]
+    end = submitted.result()
     assert "exit code: 0" in end.stderr, end.stderr[-3000:]
     log = kube.ctl("logs", name).stdout
     who = [ANY, 0, True]
@@ -160,19 +188,17 @@ def test_any_user_and_a_read_only_root_file_system(submitter: Notebook, number: 
     assert json.dumps(told) in log, log[-3000:]
 
 
-def test_executors_go_with_a_deleted_driver(submitter: Notebook) -> None:
-    kube, name = submitter.kube, f"long-{secrets.token_hex(3)}"
-    with ThreadPoolExecutor() as pool:
-        job = pool.submit(submit, submitter, name, PI, "20000")
-        kube.wait_for(lambda: driver_pod(kube, name), "driver")
-        mine = ["--selector", application(*driver_pod(kube, name))]
-        running = [*mine, "--field-selector", "status.phase=Running"]
-        kube.wait_for(lambda: len(kube.get("pods", *running)) == 2, "executors", 120)
-        kube.ctl("delete", "pod", name, "--grace-period=0", "--force")
-        kube.wait_for_end(
-            lambda: kube.get("pods", *mine) + driver_pod(kube, name), "the application's pods"
-        )
-        job.result()
+def test_executors_go_with_a_deleted_driver(at_once: Submitted, submitter: Notebook) -> None:
+    kube, (name, submitted) = submitter.kube, at_once["long"]
+    kube.wait_for(lambda: driver_pod(kube, name), "driver")
+    mine = ["--selector", application(*driver_pod(kube, name))]
+    running = [*mine, "--field-selector", "status.phase=Running"]
+    kube.wait_for(lambda: len(kube.get("pods", *running)) == 2, "executors", 120)
+    kube.ctl("delete", "pod", name, "--grace-period=0", "--force")
+    kube.wait_for_end(
+        lambda: kube.get("pods", *mine) + driver_pod(kube, name), "the application's pods"
+    )
+    submitted.result()
     kube.wait_for(lambda: not left_of(kube, name), "end of what belonged to the driver")
 
 

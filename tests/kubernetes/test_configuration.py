@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Document, Kube, secret
+from tests.kubernetes.refusals import AT_ONCE
 from tests.notebook import Cell
 
 MOUNTED = "/etc/hadoop/conf"
@@ -154,9 +156,47 @@ def config_map(kube: Kube, name: str, files: dict[str, str]) -> None:
     kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": files})
 
 
+Cells = Mapping[str, Cell]
+InsideOf = Callable[..., AbstractContextManager[Notebook]]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Notebooks that run at one time, each in a namespace of its own."""
+
+    ways: Future[Cells]
+    wrong: Future[Cells]
+    of_site: Future[Cells]
+    of_secret: Future[Mapping[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def ways(outside: Notebook, number: int) -> Mapping[str, Cell]:
-    """The cells of a notebook whose sessions are given a core-site.xml, each in another way."""
+def runs(
+    outside: Notebook,
+    another: Callable[[str], Notebook],
+    new_namespace: Callable[[str], Kube],
+    inside_of: InsideOf,
+    number: int,
+) -> Iterator[Runs]:
+    """All notebooks of this file, under way."""
+    site, secrets, wrong = new_namespace("site"), new_namespace("secret"), another("wrong")
+    with ThreadPoolExecutor(3) as pool:
+        yield Runs(
+            ways=pool.submit(give, outside, number),
+            of_site=pool.submit(mount_site, site, inside_of, number),
+            of_secret=pool.submit(mount_secret, secrets, inside_of, number),
+            wrong=pool.submit(give_wrong, wrong),
+        )
+
+
+@pytest.fixture(scope="module")
+def inside_of(driver_image: str, executor_image: str) -> InsideOf:
+    """Gives a notebook's pod in a namespace."""
+    return lambda kube, **more: driver.inside(kube, driver_image, executor_image, **more)
+
+
+def give(outside: Notebook, number: int) -> Cells:
+    """Run a notebook whose sessions are given a core-site.xml, each in another way."""
     name = secret(outside.kube, "right", {"core-site.xml": core_site(f"secret-{number}")})
     config_map(outside.kube, name, {"core-site.xml": core_site(f"map-{number}")})
     with ExitStack() as files:
@@ -167,21 +207,22 @@ def ways(outside: Notebook, number: int) -> Mapping[str, Cell]:
 
 
 def test_a_file_beside_the_notebook_reaches_executors_when_it_is_added(
-    ways: Mapping[str, Cell], number: int
+    runs: Runs, number: int
 ) -> None:
-    here = f"beside-{number}"
+    here, ways = f"beside-{number}", runs.ways.result()
     assert ways["added"].result == [f"{here}, null", f"{here}, {here}"]
 
 
-def test_a_secret_that_executors_mount(ways: Mapping[str, Cell], number: int) -> None:
-    assert ways["secret"].result == f"beside-{number}, secret-{number}"
+def test_a_secret_that_executors_mount(runs: Runs, number: int) -> None:
+    assert runs.ways.result()["secret"].result == f"beside-{number}, secret-{number}"
 
 
-def test_a_config_map_that_executors_mount(ways: Mapping[str, Cell], number: int) -> None:
-    assert ways["map"].result == f"beside-{number}, map-{number}"
+def test_a_config_map_that_executors_mount(runs: Runs, number: int) -> None:
+    assert runs.ways.result()["map"].result == f"beside-{number}, map-{number}"
 
 
-def test_an_added_file_that_is_no_xml_is_named_with_its_line(ways: Mapping[str, Cell]) -> None:
+def test_an_added_file_that_is_no_xml_is_named_with_its_line(runs: Runs) -> None:
+    ways = runs.ways.result()
     assert not ways["last"].error
     assert '[1,1,"file:/opt/work/core-site.xml"]' in ways["wrong"].error
 
@@ -194,19 +235,17 @@ def test_a_file_beside_the_notebook_that_is_no_xml_is_named(outside: Notebook) -
     assert only_one_message(ended.stderr)
 
 
-@pytest.fixture(scope="module")
-def wrong(outside: Notebook) -> Mapping[str, Cell]:
-    """The cells of a notebook whose sessions have executors that mount what is no XML."""
+def give_wrong(outside: Notebook) -> Cells:
+    """Run a notebook whose sessions have executors that mount what is no XML."""
     name = secret(outside.kube, "wrong", {"core-site.xml": NO_XML})
     config_map(outside.kube, name, {"core-site.xml": NO_XML})
-    settings = {"spark.sparkyard.executors.patience": "4s"}
+    settings = {**AT_ONCE, "spark.sparkyard.executors.patience": "4s"}
     return outside.run(text_of(WRONG), settings=settings, environment=ONE)
 
 
 @pytest.mark.parametrize(("way", "where"), [("secret", MOUNTED), ("map", "/opt/hadoop/conf")])
-def test_a_mounted_file_that_is_no_xml_is_named(
-    wrong: Mapping[str, Cell], way: str, where: str
-) -> None:
+def test_a_mounted_file_that_is_no_xml_is_named(runs: Runs, way: str, where: str) -> None:
+    wrong = runs.wrong.result()
     assert f"{where}/core-site.xml is not XML" in wrong[way].error, wrong[way].seen
     assert "ParsingException" not in wrong[way].seen, "what Java says of it"
 
@@ -278,11 +317,8 @@ def executor_once(notebook: Notebook, holds: Callable[[Document], object]) -> Do
     return found[0]
 
 
-@pytest.fixture(scope="module")
-def of_site(
-    spark: Kube, driver_image: str, executor_image: str, number: int
-) -> Iterator[Mapping[str, Cell]]:
-    """The cells of a session with what a site has mounted at /etc/spark/conf.d."""
+def mount_site(spark: Kube, inside_of: InsideOf, number: int) -> Cells:
+    """Run a session with what a site has mounted at /etc/spark/conf.d."""
     files = {
         "10-site.conf": f"spark.executor.instances 1\nspark.probe.fragment {number}\n",
         "log4j2.properties": LOG4J,
@@ -293,41 +329,39 @@ def of_site(
         name = pod["metadata"]["name"]
         return "MARK INFO" in spark.ctl("logs", name, check=False).stdout
 
-    with driver.inside(spark, driver_image, executor_image, fragments=files) as notebook:
+    with inside_of(spark, fragments=files) as notebook:
         with held(notebook, SITE, "scala") as running:
             executor_once(notebook, marked)
-        yield running.result()
+        return running.result()
 
 
-def test_fragments_and_log4j2_that_a_site_mounts(of_site: Mapping[str, Cell], number: int) -> None:
-    assert of_site["conf"].result == [number, 1]
+def test_fragments_and_log4j2_that_a_site_mounts(runs: Runs, number: int) -> None:
+    assert runs.of_site.result()["conf"].result == [number, 1]
 
 
-def test_a_core_site_that_a_site_mounts_beside_fragments(
-    of_site: Mapping[str, Cell], number: int
-) -> None:
-    assert of_site["session"].result == f"site-{number}, site-{number}"
+def test_a_core_site_that_a_site_mounts_beside_fragments(runs: Runs, number: int) -> None:
+    assert runs.of_site.result()["session"].result == f"site-{number}, site-{number}"
 
 
-@pytest.fixture(scope="module")
-def of_secret(
-    spark: Kube, driver_image: str, executor_image: str, number: int
-) -> Iterator[Mapping[str, Any]]:
-    """What comes of a Secret that is mounted in the notebook alone."""
+def mount_secret(spark: Kube, inside_of: InsideOf, number: int) -> Mapping[str, Any]:
+    """Run a session with a Secret that is mounted in the notebook alone."""
     short = core_site(f"mounted-{number}", mapreduce_input_linerecordreader_line_maxlength="40")
     name = secret(spark, "for-the-driver", {"core-site.xml": short})
-    with driver.inside(
+    with inside_of(
         spark,
-        driver_image,
-        executor_image,
         fragments={"10-site.conf": "spark.executor.instances 1\n"},
         volumes=[(MOUNTED, {"secret": {"secretName": name}})],
     ) as notebook:
-        others = spark.executor_names()
         with held(notebook, DATA, "python3") as running:
-            executor = executor_once(notebook, lambda pod: pod["metadata"]["name"] not in others)
+            executor = executor_once(notebook, bool)
             maps = {each["metadata"]["name"]: str(each) for each in spark.get("configmaps")}
-        yield {"executor": executor, "maps": maps, **running.result()["session"].result}
+        return {"executor": executor, "maps": maps, **running.result()["session"].result}
+
+
+@pytest.fixture
+def of_secret(runs: Runs) -> Mapping[str, Any]:
+    """What comes of a Secret that is mounted in the notebook alone."""
+    return runs.of_secret.result()
 
 
 def test_a_secret_of_the_notebook_reaches_executors_with_what_they_read(
@@ -347,11 +381,11 @@ def test_a_secret_of_the_notebook_stands_in_no_config_map(
 
 
 def test_a_config_map_that_the_notebook_mounts(
-    spark: Kube, driver_image: str, executor_image: str, number: int
+    spark: Kube, inside_of: InsideOf, number: int
 ) -> None:
     config_map(spark, "for-the-driver", {"core-site.xml": core_site(f"map-{number}")})
     volume = (MOUNTED, {"configMap": {"name": "for-the-driver"}})
-    with driver.inside(spark, driver_image, executor_image, volumes=[volume]) as notebook:
+    with inside_of(spark, volumes=[volume]) as notebook:
         # Which driver finds what, does not depend on the master.
         local = {"SPARK_MASTER": "local[1]"}
         told = notebook.place.exec("python", "-c", ALONE, environment=local)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from sparkyard.command import Completed
 from tests.kubernetes.driver import TWO, Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
+from tests.notebook import Cell
 
 SESSION = """# %% session
 import json, os, time, urllib.request
@@ -110,9 +111,8 @@ class Seen:
     told: dict[str, Any]
 
 
-@pytest.fixture(scope="module")
-def seen(outside: Notebook, executor_image: str) -> Seen:
-    """A session that is held until it was looked at, and until others have tried to get in."""
+def look_into(outside: Notebook, executor_image: str) -> Seen:
+    """Hold a session until it was looked at, and until others have tried to get in."""
     kube = outside.kube
     look = "id -u; cat /proc/1/status; ls /var/run/secrets/kubernetes.io; touch /etc/x"
     with ThreadPoolExecutor() as pool:
@@ -182,6 +182,35 @@ def _said(pod: Pod) -> str:
     return pod.logs()
 
 
+@dataclass(frozen=True)
+class Sessions:
+    """What is under way at one time, each in a namespace of its own."""
+
+    seen: Future[Seen]
+    dynamic: Future[dict[str, Cell]]
+    decommissioned: Future[tuple[dict[str, Cell], str]]
+
+
+@pytest.fixture(scope="module")
+def sessions(
+    outside: Notebook, another: Callable[[str], Notebook], executor_image: str
+) -> Iterator[Sessions]:
+    """All sessions of this file."""
+    dynamic, decommissioned = another("dynamic"), another("decommissioned")
+    with ThreadPoolExecutor() as pool:
+        yield Sessions(
+            pool.submit(look_into, outside, executor_image),
+            pool.submit(come_and_go, dynamic),
+            pool.submit(tell_one_to_go, decommissioned),
+        )
+
+
+@pytest.fixture(scope="module")
+def seen(sessions: Sessions) -> Seen:
+    """A session that was looked into."""
+    return sessions.seen.result()
+
+
 def test_pods_are_hardened(seen: Seen) -> None:
     specification = seen.executor["spec"]
     container = specification["containers"][0]
@@ -216,8 +245,9 @@ def test_whoever_knows_the_secret_becomes_an_executor_and_nobody_else(
     assert INTRUDERS[kind][1] in seen.said[kind], seen.said[kind]
 
 
-def test_dynamic_allocation_asks_for_executors_and_lets_them_go(outside: Notebook) -> None:
-    kube = outside.kube
+def come_and_go(notebook: Notebook) -> dict[str, Cell]:
+    """Run a session whose executors come when it has tasks for them, and see them come and go."""
+    kube = notebook.kube
     settings = {
         "spark.dynamicAllocation.enabled": "true",
         "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -228,10 +258,14 @@ def test_dynamic_allocation_asks_for_executors_and_lets_them_go(outside: Noteboo
         "spark.executor.instances": "0",
     }
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, DYNAMIC, settings=settings)
+        job = pool.submit(notebook.run, DYNAMIC, settings=settings)
         kube.wait_for(lambda: len(ready(kube)) == 3, "three executors for twenty tasks")
         kube.wait_for(lambda: not kube.executors("Running"), "end of idle executors")
-        told = job.result()
+        return job.result()
+
+
+def test_dynamic_allocation_asks_for_executors_and_lets_them_go(sessions: Sessions) -> None:
+    told = sessions.dynamic.result()
     assert told["session"].result == sum(range(20))
     assert told["alone"].result is True
 
@@ -267,17 +301,21 @@ spark.stop()
 )
 
 
-def test_a_pod_that_is_told_to_go_hands_over_its_blocks(outside: Notebook) -> None:
-    kube = outside.kube
+def tell_one_to_go(notebook: Notebook) -> tuple[dict[str, Cell], str]:
+    """Run a session, delete the pod of an executor that has blocks, and return what it said."""
+    kube = notebook.kube
     settings = {**TWO, "spark.storage.decommission.replicationReattemptInterval": "2s"}
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(outside.run, DECOMMISSIONED, settings=settings)
-        kube.wait_for(lambda: job.done() or _is_there(outside, "cached"), "cached blocks")
+        job = pool.submit(notebook.run, DECOMMISSIONED, settings=settings)
+        kube.wait_for(lambda: job.done() or _is_there(notebook, "cached"), "cached blocks")
         name = ready(kube)[0]["metadata"]["name"]
         log = pool.submit(kube.ctl, "logs", "--follow", name, check=False, timeout=200)
         kube.ctl("delete", "pod", name, "--grace-period=120", "--wait=false")
-        told = job.result()
-        said = log.result().stdout
+        return job.result(), log.result().stdout
+
+
+def test_a_pod_that_is_told_to_go_hands_over_its_blocks(sessions: Sessions) -> None:
+    told, said = sessions.decommissioned.result()
     assert told["session"].result == {"rows": 1000, "computed": 1000}
     assert "ecommission" in said
     assert "migrat" in said.lower(), said[-2000:]

@@ -6,9 +6,10 @@ import io
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import pytest
 
@@ -52,25 +53,57 @@ def expected(number: int, step: int = 3) -> dict[str, list[int]]:
     }
 
 
+ONE = {"SPARK_EXECUTOR_INSTANCES": "1"}
+Cells = dict[str, Cell]
+
+
+@dataclass(frozen=True)
+class Killed:
+    """A write whose driver was killed in its midst, and another one to the same place."""
+
+    cells: Cells
+    seen: list[str]
+    """What a reader of the directory sees in between."""
+    again: Cells
+
+
 @pytest.fixture(scope="module")
-def cells(outside: Notebook, s3: S3, number: int) -> dict[str, Cell]:
-    """The notebook that writes and reads, after one run of it."""
+def at_once(
+    outside: Notebook, another: Callable[[str], Notebook], s3: S3, number: int
+) -> tuple[Cells, Killed]:
+    """The notebook that writes and reads, and beside it the one whose driver is killed."""
     environment = {"TEST_NUMBER": str(number), "TEST_PLACE": f"s3a://{BUCKET}/data"}
-    environment |= s3.credentials
-    return outside.run("data", settings=settings(s3), environment=environment)
+    environment |= {**s3.credentials, **ONE}
+    other = another("killed")
+    with ThreadPoolExecutor() as pool:
+        cells = pool.submit(outside.run, "data", settings=settings(s3), environment=environment)
+        killed = pool.submit(killed_in_mid_write, other, s3, "killed")
+        return cells.result(), killed.result()
+
+
+def killed_in_mid_write(notebook: Notebook, s3: S3, directory: str) -> Killed:
+    """Kill a driver that writes, look at what is left, and write again."""
+    with writing(notebook, s3, directory) as running:
+        notebook.place.exec("sh", "-c", KILL_DRIVER)
+        cells = running.result()
+    time.sleep(5)  # executors that still write have the time to do harm
+    seen = under(s3, directory)
+    return Killed(cells, seen, write(notebook, s3, directory, pause=0))
+
+
+@pytest.fixture(scope="module")
+def cells(at_once: tuple[Cells, Killed]) -> Cells:
+    """The notebook that writes and reads, after one run of it."""
+    return at_once[0]
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv", "json", "orc"])
-def test_the_magic_committer_writes_what_is_read_back(
-    cells: dict[str, Cell], number: int, kind: str
-) -> None:
+def test_the_magic_committer_writes_what_is_read_back(cells: Cells, number: int, kind: str) -> None:
     told = cells["formats"].result[kind]
     assert told == {"committer": "magic", "seen": expected(number)}
 
 
-def test_partitions_are_written_appended_to_and_overwritten(
-    cells: dict[str, Cell], number: int
-) -> None:
+def test_partitions_are_written_appended_to_and_overwritten(cells: Cells, number: int) -> None:
     first, appended, overwritten = cells["partitions"].result
     whole = expected(number)
     assert first == whole
@@ -78,21 +111,22 @@ def test_partitions_are_written_appended_to_and_overwritten(
     assert overwritten == {"0": whole["0"]}
 
 
-def test_a_finished_write_leaves_nothing_pending(cells: dict[str, Cell], s3: S3) -> None:
+def test_a_finished_write_leaves_nothing_pending(cells: Cells, s3: S3) -> None:
     assert cells["partitions"].result
-    assert any(name.endswith("/_SUCCESS") for name in stored(s3))
-    assert [name for name in stored(s3) if "__magic" in name] == []
+    names = [name for name in stored(s3) if name.startswith("data/")]
+    assert any(name.endswith("/_SUCCESS") for name in names)
+    assert [name for name in names if "__magic" in name] == []
 
 
-def write(notebook: Notebook, s3: S3, directory: str, *, pause: float) -> dict[str, Cell]:
+def write(notebook: Notebook, s3: S3, directory: str, *, pause: float) -> Cells:
     """Run the notebook that writes forty files, with a pause of some seconds before each."""
     environment = {"TEST_PLACE": f"s3a://{BUCKET}/{directory}", "TEST_PAUSE": str(pause)}
-    environment |= s3.credentials
+    environment |= {**s3.credentials, **ONE}
     return notebook.run("slow_write", settings=settings(s3), environment=environment)
 
 
 @contextmanager
-def writing(notebook: Notebook, s3: S3, directory: str) -> Iterator[Future[dict[str, Cell]]]:
+def writing(notebook: Notebook, s3: S3, directory: str) -> Iterator[Future[Cells]]:
     """Give a write that is under way: some tasks have committed their files, others have not."""
 
     def some_are_ready() -> bool:
@@ -106,31 +140,30 @@ def writing(notebook: Notebook, s3: S3, directory: str) -> Iterator[Future[dict[
         yield running
 
 
-def assert_a_repeated_write_is_whole(notebook: Notebook, s3: S3, directory: str) -> None:
-    """Write again where a write has failed."""
-    again = write(notebook, s3, directory, pause=0)
+def assert_whole(s3: S3, directory: str, again: Cells) -> None:
+    """Assert that a write to where one has failed came to a good end."""
     assert again["write"].result == "written"
     assert again["read"].result == [4000, sum(range(4000))]
     assert f"{directory}/_SUCCESS" in under(s3, directory)
 
 
-def test_a_server_that_goes_away_in_mid_write_is_left_without_half_of_it(
-    outside: Notebook, s3: S3
+def test_a_driver_that_dies_in_mid_write_leaves_no_half_of_it(
+    at_once: tuple[Cells, Killed], s3: S3
 ) -> None:
+    _, killed = at_once
+    assert killed.cells["write"].error
+    assert killed.seen == []
+    assert_whole(s3, "killed", killed.again)
+
+
+def test_a_server_that_goes_away_in_mid_write_is_left_without_half_of_it(
+    at_once: tuple[Cells, Killed], outside: Notebook, s3: S3
+) -> None:
+    assert at_once, "nobody else needs the server meanwhile"
     with writing(outside, s3, "outage") as running:
         run(["docker", "kill", s3.container.id])
         failed = running.result()
     assert failed["write"].error
     assert under(s3, "outage") == []
     run(["docker", "start", s3.container.id])
-    assert_a_repeated_write_is_whole(outside, s3, "outage")
-
-
-def test_a_driver_that_dies_in_mid_write_leaves_no_half_of_it(outside: Notebook, s3: S3) -> None:
-    with writing(outside, s3, "killed") as running:
-        outside.place.exec("sh", "-c", KILL_DRIVER)
-        failed = running.result()
-    assert failed["write"].error
-    time.sleep(5)  # executors that still write have the time to do harm
-    assert under(s3, "killed") == []
-    assert_a_repeated_write_is_whole(outside, s3, "killed")
+    assert_whole(s3, "outage", write(outside, s3, "outage", pause=0))

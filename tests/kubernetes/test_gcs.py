@@ -1,6 +1,7 @@
 """Do executors in pods write to gs:// and read from it, as far as an emulator can tell?
 
-What all can be done there is tested on a Spark cluster in containers; this is that pods can, too.
+What all can be done there is tested on a Spark cluster in containers, of the same images; that pods
+reach an object store, with S3. So that pods reach this one, too, is a nightly test.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from tests.kubernetes.driver import Notebook
 from tests.kubernetes.storage import free_port
 from tests.notebook import Cell
 from tests.support import Container, Lab
+
+pytestmark = pytest.mark.nightly
 
 ROUND = """# %% written
 import json

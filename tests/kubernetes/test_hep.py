@@ -14,7 +14,7 @@ from tests.notebook import Cell
 def cells(outside: Notebook, s3: S3, number: int) -> dict[str, Cell]:
     """The notebook that makes ROOT files and reads them, after one run of it."""
     environment = {"TEST_NUMBER": str(number), "TEST_PLACE": f"s3a://{BUCKET}/root"}
-    environment |= s3.credentials
+    environment |= {**s3.credentials, "SPARK_EXECUTOR_INSTANCES": "1"}
     return outside.run("hep", settings=settings(s3), environment=environment)
 
 

@@ -1,32 +1,52 @@
-"""Does every kind of job run on executors that are pods, on two of them and on four?"""
+"""Does every kind of job run on executors that are pods?"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import pytest
 
 from tests.e2e.cluster import HERE as E2E
-from tests.jobs import PythonJobs
-from tests.kubernetes.driver import Notebook
+from tests.jobs import GIGABYTE, PythonJobs
+from tests.kubernetes.driver import TWO, Notebook
 from tests.notebook import Cell
 
-SIZES = {2: "2g", 4: "1200m"}
-"""Executors, and the memory of each: the cached shuffle is of more than a gigabyte."""
+
+@dataclass(frozen=True)
+class Size:
+    """How many executors there are, the memory of each, and the rows of the cached shuffle."""
+
+    executors: int
+    memory: str
+    rows: int
 
 
-@pytest.fixture(scope="module", params=SIZES, ids=lambda count: f"{count}-executors")
-def executors(request: pytest.FixtureRequest) -> int:
-    """How many executors the jobs run on."""
-    chosen: int = request.param
+SIZES = [
+    pytest.param(Size(2, "1g", GIGABYTE // 10), id="2-executors"),
+    pytest.param(Size(2, "2g", GIGABYTE), id="2-executors-gigabyte", marks=pytest.mark.nightly),
+    pytest.param(Size(4, "1200m", GIGABYTE), id="4-executors-gigabyte", marks=pytest.mark.nightly),
+]
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def size(request: pytest.FixtureRequest) -> Size:
+    """What the jobs run on."""
+    chosen: Size = request.param
     return chosen
 
 
 @pytest.fixture(scope="module")
-def cells(outside: Notebook, executors: int, number: int) -> dict[str, Cell]:
+def executors(size: Size) -> int:
+    """How many executors the jobs run on."""
+    return size.executors
+
+
+@pytest.fixture(scope="module")
+def cells(outside: Notebook, size: Size, number: int) -> dict[str, Cell]:
     """The cells of the notebook that the standalone cluster runs, too, after one run of it."""
     source = (E2E / "notebooks" / "python.ipy").read_text()
     settings = {
-        "spark.scheduler.minRegisteredResourcesRatio": "1.0",
-        "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
+        **TWO,
         "spark.ui.showConsoleProgress": "false",
         # The encrypted gigabyte needs what Java's second compiler makes of AES.
         "spark.driver.defaultJavaOptions": "-XX:+TieredCompilation",
@@ -34,8 +54,9 @@ def cells(outside: Notebook, executors: int, number: int) -> dict[str, Cell]:
     }
     environment = {
         "TEST_NUMBER": str(number),
-        "SPARK_EXECUTOR_INSTANCES": str(executors),
-        "SPARK_EXECUTOR_MEMORY": SIZES[executors],
+        "TEST_ROWS": str(size.rows),
+        "SPARK_EXECUTOR_INSTANCES": str(size.executors),
+        "SPARK_EXECUTOR_MEMORY": size.memory,
     }
     return outside.run(source, settings=settings, environment=environment, seconds=500)
 
@@ -49,7 +70,13 @@ def test_the_work_is_done_in_pods(cells: dict[str, Cell], executors: int) -> Non
 class TestInPods(PythonJobs):
     """Every kind of job, on executors that are pods."""
 
+    @pytest.fixture(scope="module")
+    def rows(self, size: Size) -> int:
+        """How many rows the cached shuffle has."""
+        return size.rows
 
+
+@pytest.mark.nightly
 @pytest.mark.parametrize(("kernel", "source"), [("ir", "r.R"), ("scala", "scala.scala")])
 def test_other_languages(outside: Notebook, kernel: str, source: str, number: int) -> None:
     text = (E2E / "notebooks" / source).read_text()

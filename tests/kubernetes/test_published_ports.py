@@ -44,5 +44,6 @@ def behind(
 
 
 def test_two_published_ports_are_enough(behind: Notebook, number: int) -> None:
-    told = behind.run(SESSION.replace("NUMBER", str(number)))
+    one = {"SPARK_EXECUTOR_INSTANCES": "1"}
+    told = behind.run(SESSION.replace("NUMBER", str(number)), environment=one)
     assert told["session"].result == number * sum(range(100))

@@ -1,61 +1,65 @@
-"""Does a notebook's user learn why there are no executors: in one message, and soon?"""
+"""Does a notebook's user learn why there are no executors: in one message, and soon?
+
+A refusal is mostly waiting: so the notebooks run side by side, and each makes several sessions.
+"""
 
 from __future__ import annotations
 
 import base64
 import json
 import re
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from sparkyard.kubernetes.access import address_towards
 from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube, secret
+from tests.kubernetes.refusals import (
+    AT_ONCE,
+    IMPATIENT,
+    MOMENT,
+    SOON,
+    TOLD,
+    TOOLS,
+    TRACE,
+    Told,
+    cell,
+    logged_at,
+    watched,
+)
 from tests.notebook import Cell
 from tests.support import Lab
 
-JOB = """# %% job
-import json
-from pyspark.sql import SparkSession
+IMAGE = "registry.invalid/no/such-image:1"
+NOBODYS = "192.0.2.1"
+"""An address for documentation (RFC 5737)."""
 
-spark = SparkSession.builder.getOrCreate()
-print(json.dumps(spark.sparkContext.parallelize(range(10), 2).sum()))
-"""
-PATIENT = JOB.replace(
-    "print(json", "threading.Timer(25, spark.sparkContext.cancelAllJobs).start()\nprint(json"
-).replace("import json", "import json, threading")
-"""The same where waiting may help, so that nobody but the test ends the job."""
+NOTEBOOKS = 4
+"""How many run at once: more would wait for a processor, and not for pods."""
 
-STOP = """
-# %% stop
-spark.stop()
-print(json.dumps("stopped"))
-"""
-GREEDY = """# %% job
-import os, time
-from pyspark.sql import SparkSession
+ADD, WAIT = "add(spark, patient=False)", "add(spark, patient=True)"
+KUBECONFIG = "/tmp/kubeconfig"  # noqa: S108 - a path in the notebook's container
 
-spark = SparkSession.builder.getOrCreate()
-
-def worker(_):
-    held = [bytearray(64 << 20) for _ in range(64)]  # 4 GiB in one process: it is killed
-
-def executor(_):
-    for _ in range(32):  # more than there is in small processes: the kernel kills the JVM
-        if os.fork() == 0:
-            held = bytearray(48 << 20)
-            time.sleep(20)
-            os._exit(0)
-    time.sleep(20)
-
-spark.sparkContext.parallelize(range(2), 2).map(VICTIM).collect()
-"""
+# With the times that Spark and Sparkyard give it: what a user is promised.
+NO_IMAGE = TOOLS + cell("image", ADD, {"spark.kubernetes.container.image": IMAGE})
+OF_EXECUTORS = "spark.kubernetes.executor."
+NO_POD = (
+    TOOLS
+    + cell("key", ADD, {**IMPATIENT, f"{OF_EXECUTORS}secretKeyRef.KEY": "no-such-secret:key"})
+    + cell("mount", WAIT, {**AT_ONCE, f"{OF_EXECUTORS}secrets.no-such-secret": "/etc/secret"})
+    + cell("room", WAIT, {**AT_ONCE, "spark.executor.memory": "900g"})
+)
+LITTLE = {
+    **AT_ONCE,
+    "spark.executor.memory": "512m",
+    "spark.executor.memoryOverhead": "400m",
+    "spark.task.maxFailures": "2",  # the first is told before the second ends the cell
+}
 ELASTIC = {
     "spark.dynamicAllocation.enabled": "true",
     "spark.dynamicAllocation.shuffleTracking.enabled": "true",
@@ -94,198 +98,45 @@ job(4)
 """
 """Four jobs, each of which the test lets begin, and sees end."""
 
-# Spark's progress bar may stand before it on the same line.
-MOMENT = r"(\d\d/\d\d/\d\d \d\d:\d\d:\d\d) (?:WARN|ERROR) "
-TOLD = re.compile(MOMENT + "ExecutorWatch: (.*)")
 NOT_MADE = re.compile(MOMENT + "ExecutorPodsSnapshotsStoreImpl: Exception when notifying")
-TRACE = re.compile(r"^\s+at [\w.$]+\(", re.MULTILINE)
-SOON = 30.0
-"""Seconds from a pod's creation until a person reads why it is no executor yet."""
 
 
-def timed(notebook: Notebook, source: str = JOB, **options: object) -> tuple[Cell, float]:
-    """Run a notebook, and return its job's cell and how long all of it took, in seconds."""
-    began = time.monotonic()
-    told = notebook.run(source, seconds=300, **options)  # type: ignore[arg-type]
-    return told["job"], time.monotonic() - began
+def little_memory(kube: Kube) -> str:
+    """Return the notebook of a driver that nobody reaches, and of executors that are too small."""
+    # A container asks for a quarter of a minute before it gives up: so jobs wait as ever.
+    source = TOOLS + cell("driver", ADD, AT_ONCE)
+    here = {"spark.driver.host": address_towards(kube.server)}
+    for victim in ("executor", "worker"):
+        source += cell(victim, f"eat(spark, {victim})", {**LITTLE, **here})
+    return source
 
 
-def soon(
-    notebook: Notebook, words: str, source: str = JOB, within: float = SOON, **options: object
-) -> Cell:
-    """Run a notebook, assert that a line with the words soon followed its first pod; its job."""
+def strangers(notebook: Notebook) -> str:
+    """Return the notebook of those who get no session, and put their kubeconfigs there."""
     kube = notebook.kube
-    before = names(kube)
-    with ThreadPoolExecutor() as pool:
-        run = pool.submit(timed, notebook, source, **options)
-        kube.wait_for(lambda: run.done() or names(kube).keys() - before.keys(), "pod")
-        pods = names(kube)
-        cell, _ = run.result()
-    made = [pods[name] for name in pods.keys() - before.keys()]
-    assert made, cell.seen
-    said = [logged_at(moment) for moment, line in TOLD.findall(cell.stderr) if words in line]
-    assert said, cell.seen
-    seconds = (said[0] - min(made)).total_seconds()
-    print(f"{seconds:.0f} s from the pod to its message")
-    assert seconds <= within, cell.seen
-    return cell
-
-
-def logged_at(moment: str) -> datetime:
-    """Return when a line was logged, by its beginning."""
-    return datetime.strptime(moment, "%y/%m/%d %H:%M:%S").replace(tzinfo=UTC)
-
-
-def names(kube: Kube) -> dict[str, datetime]:
-    """Return when each executor's pod was made."""
-    return {
-        pod["metadata"]["name"]: datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-        for pod in kube.executors()
-    }
-
-
-def test_an_image_that_cannot_be_pulled(outside: Notebook) -> None:
-    image = "registry.invalid/no/such-image:1"
-    cell = soon(outside, "cannot be pulled", environment={"SPARK_EXECUTOR_IMAGE": image})
-    assert cell.error, "the job came to an end"
-    assert image in cell.error
-    assert "cannot be pulled" in cell.error
-    assert "spark.kubernetes.container.image" in cell.error
-    assert not TRACE.search(cell.stderr), cell.stderr
-
-
-def test_a_driver_address_that_pods_cannot_reach(outside: Notebook) -> None:
-    # An address for documentation: nobody has it (RFC 5737).
-    environment = {"SPARK_DRIVER_HOST": "192.0.2.1"}
-    # A container asks for a quarter of a minute before it gives up.
-    cell = soon(outside, "cannot reach the driver", within=2 * SOON, environment=environment)
-    assert cell.error, "the job came to an end"
-    assert "192.0.2.1" in cell.error
-    assert "SPARK_DRIVER_HOST" in cell.stderr
-
-
-def test_a_secret_that_is_not_there(outside: Notebook) -> None:
-    settings = {"spark.kubernetes.executor.secretKeyRef.KEY": "no-such-secret:key"}
-    cell = soon(outside, "no-such-secret", settings=settings)
-    assert cell.error
-    assert "no-such-secret" in cell.error
-    assert not TRACE.search(cell.stderr), cell.stderr
-
-
-def test_a_secret_to_mount_that_is_not_there(outside: Notebook) -> None:
-    settings = {"spark.kubernetes.executor.secrets.no-such-secret": "/etc/secret"}
-    cell = soon(outside, "kubectl describe pod", PATIENT, settings=settings)
-    assert "Secret" in cell.stderr, "what may be missing, as far as its account can know"
-    assert "kubectl describe pod" in cell.stderr
-    assert "-exec-" in cell.stderr
-    assert not TRACE.search(cell.stderr), cell.stderr
-
-
-@pytest.mark.parametrize(
-    ("victim", "told"),
-    [("executor", "An executor was killed"), ("worker", "A Python worker of an executor")],
-)
-def test_memory_that_is_not_enough(outside: Notebook, victim: str, told: str) -> None:
-    settings = {"spark.executor.memory": "512m", "spark.executor.memoryOverhead": "400m"}
-    settings["spark.task.maxFailures"] = "2"  # the first is told before the second ends the cell
-    cell, _ = timed(outside, GREEDY.replace("VICTIM", victim), settings=settings)
-    assert cell.error
-    assert told in cell.stderr
-    assert "912Mi" in cell.stderr, "the limit"
-    assert "Raise spark.executor.memoryOverhead" in cell.stderr
-
-
-def test_more_than_a_node_has(outside: Notebook) -> None:
-    environment = {"SPARK_EXECUTOR_MEMORY": "900g"}
-    cell = soon(outside, "Insufficient memory", PATIENT, environment=environment)
-    assert "spark.executor.memory" in cell.stderr
-    assert not TRACE.search(cell.stderr), cell.stderr
-
-
-def test_a_namespace_that_is_not_there(outside: Notebook) -> None:
-    cell, seconds = timed(outside, environment={"SPARK_NAMESPACE": "no-such-namespace"})
-    assert cell.error
-    assert "no-such-namespace" in cell.seen
-    assert not TRACE.search(cell.seen), cell.seen
-    assert seconds < 60
-
-
-def test_an_account_without_rights(
-    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
-) -> None:
-    with driver.outside(
-        lab, spark, driver_image, executor_image, tmp_path, account="spark-executor"
-    ) as notebook:
-        cell, seconds = timed(notebook)
-    assert cell.error
-    assert "spark-executor" in cell.seen
-    assert "may not" in cell.seen or "forbidden" in cell.seen
-    assert not TRACE.search(cell.seen), cell.seen
-    assert seconds < 60
-
-
-def test_a_token_that_is_no_longer_good(
-    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
-) -> None:
-    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "leaver"}}
-    spark.apply(json.dumps(account))
-    with driver.outside(
-        lab, spark, driver_image, executor_image, tmp_path, account="leaver"
-    ) as notebook:
-        spark.ctl("delete", "serviceaccount", "leaver")
-        cell, seconds = timed(notebook)
-    assert cell.error
-    assert "token" in cell.seen
-    assert "is wrong or has expired" in cell.seen
-    assert not TRACE.search(cell.seen), cell.seen
-    assert seconds < 60
-
-
-def test_a_token_that_has_expired_says_when(
-    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
-) -> None:
+    kube.ctl("create", "serviceaccount", "leaver")
+    tokens = {name: kube.token(name) for name in ("notebook", "spark-executor", "leaver")}
+    kube.ctl("delete", "serviceaccount", "leaver")
     # No server makes one that is good for less than ten minutes. What this one says of itself is
     # what a real one does; that its signature is nobody's, the server alone finds.
-    user = f"system:serviceaccount:{spark.namespace}:notebook"
-    parts = ({"alg": "RS256", "kid": "none"}, {"sub": user, "exp": 1577836800}, "no signature")
-    token = ".".join(
+    claims = {"sub": user(kube), "exp": 1577836800}
+    parts = ({"alg": "RS256", "kid": "none"}, claims, "no signature")
+    tokens["expired"] = ".".join(
         base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts
     )
-    with driver.outside(lab, spark, driver_image, executor_image, tmp_path) as notebook:
-        (tmp_path / "kubeconfig").write_text(spark.kubeconfig_of(token), encoding="utf-8")
-        cell, seconds = timed(notebook)
-    assert cell.error
-    assert f"as {user} expired at 2020-01-01T00:00:00Z" in cell.error
-    assert token not in cell.seen
-    assert not TRACE.search(cell.seen), cell.seen
-    assert seconds < 60
+    for name, token in tokens.items():
+        write = ["sh", "-c", f"cat >{KUBECONFIG}-{name}"]
+        notebook.place.exec(*write, stdin=kube.kubeconfig_of(token))
+    nowhere = {"spark.kubernetes.namespace": "no-such-namespace"}
+    source = TOOLS + cell("namespace", ADD, nowhere, f"{KUBECONFIG}-notebook")
+    for title in ("spark-executor", "leaver", "expired"):
+        source += cell(title, ADD, {}, f"{KUBECONFIG}-{title}")
+    return source
 
 
-def test_a_quota_that_is_reached(
-    new_namespace: Callable[[str], Kube],
-    lab: Lab,
-    driver_image: str,
-    executor_image: str,
-    tmp_path: Path,
-) -> None:
-    small = new_namespace("quota")
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "small"},
-        "spec": {"hard": {"pods": "1"}},
-    }
-    small.apply(quota)
-    with driver.outside(lab, small, driver_image, executor_image, tmp_path) as notebook:
-        cell = soon(notebook, "quota", JOB + STOP)
-    assert cell.result == 45, "one executor is enough for the job"
-    assert "small" in cell.stderr
-    # Spark asks again each second, for the half minute that it waits for a second executor.
-    traces = [logged_at(moment) for moment in NOT_MADE.findall(cell.stderr)]
-    assert traces
-    assert cell.stderr.count("Exception when notifying snapshot subscriber") == len(traces)
-    gaps = [(later - one).total_seconds() for one, later in pairwise(traces)]
-    assert all(gap >= 58 for gap in gaps), "more than one a minute"
+def user(kube: Kube) -> str:
+    """Return by which name the API server knows a notebook's account."""
+    return f"system:serviceaccount:{kube.namespace}:notebook"
 
 
 def let(notebook: Notebook, number: int, begin: bool = True) -> None:
@@ -312,26 +163,189 @@ def first_job(notebook: Notebook) -> None:
     notebook.kube.wait_for_end(notebook.kube.executors, "the idle executor")
 
 
-def test_executors_that_cannot_come_back_end_each_job_until_they_can(
-    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
-) -> None:
-    secret(spark, "passing", {"key": "value"})
+def a_secret_that_goes_and_comes_back(notebook: Notebook, _: Path) -> Mapping[str, Cell]:
+    """Run four jobs, two of them without a Secret that executors need."""
+    kube = notebook.kube
+    secret(kube, "passing", {"key": "value"})
     settings = {**ELASTIC, "spark.kubernetes.executor.secretKeyRef.KEY": "passing:key"}
-    with (
-        ThreadPoolExecutor() as pool,
-        driver.outside(lab, spark, driver_image, executor_image, tmp_path) as notebook,
-    ):
+    with ThreadPoolExecutor() as pool:
         run = pool.submit(notebook.run, JOBS, settings=settings)
         first_job(notebook)
-        spark.ctl("delete", "secret", "passing")
+        kube.ctl("delete", "secret", "passing")
         for number in (2, 3):
             let(notebook, number)
             let(notebook, number, begin=False)
-        secret(spark, "passing", {"key": "value"})
+        secret(kube, "passing", {"key": "value"})
         # A pod that was made before does not look for it again at once.
-        spark.wait_for(lambda: not notebook.kube.executors(), "end of the third job's pods")
+        kube.wait_for(lambda: not kube.executors(), "end of the third job's pods")
         let(notebook, 4)
-        told = run.result()
+        return run.result()
+
+
+def an_account_that_loses_its_rights(notebook: Notebook, directory: Path) -> Mapping[str, Cell]:
+    """Run a job with all rights, one without, and one of an account that is gone."""
+    kube = notebook.kube
+    with ThreadPoolExecutor() as pool:
+        source = JOBS.partition("\n# %% fourth")[0]
+        run = pool.submit(notebook.run, source, settings=ELASTIC)
+        first_job(notebook)
+        kube.ctl("delete", "rolebinding", "notebook")
+        let(notebook, 2)
+        let(notebook, 2, begin=False)
+        kube.ctl("delete", "serviceaccount", "notebook")
+        goer = Kube(str(directory / "kubeconfig"), kube.namespace)
+        kube.wait_for(lambda: unknown(goer), "end of the token, which the API server remembers")
+        let(notebook, 3)
+        return run.result()
+
+
+def a_quota_that_is_reached(notebook: Notebook, _: Path) -> Mapping[str, Cell]:
+    """Run a session that asks for two executors, and may have one."""
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}}
+    notebook.kube.apply({**quota, "spec": {"hard": {"pods": "1"}}})
+    return notebook.run(TOOLS + cell("quota", ADD, {}))
+
+
+APART = {
+    "secret": a_secret_that_goes_and_comes_back,
+    "rights": an_account_that_loses_its_rights,
+    "quota": a_quota_that_is_reached,
+}
+"""What takes a namespace and a container of its own."""
+
+
+Apart = Callable[[Kube, Path, Callable[[Notebook, Path], Mapping[str, Cell]]], Told]
+
+
+@pytest.fixture(scope="module")
+def apart(lab: Lab, driver_image: str, executor_image: str) -> Apart:
+    """Runs something in a container of its own."""
+
+    def run(
+        kube: Kube, directory: Path, what: Callable[[Notebook, Path], Mapping[str, Cell]]
+    ) -> Told:
+        with driver.outside(lab, kube, driver_image, executor_image, directory) as notebook:
+            return watched(kube, lambda: what(notebook, directory))
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def runs(
+    outside: Notebook,
+    apart: Apart,
+    new_namespace: Callable[[str], Kube],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Mapping[str, Future[Told]]]:
+    """All sessions of this file, under way at once."""
+
+    def beside(source: str, environment: Mapping[str, str]) -> Told:
+        return watched(outside.kube, lambda: outside.run(source, environment=environment))
+
+    with ThreadPoolExecutor(NOTEBOOKS) as pool:
+        running = {}
+        for name, what in APART.items():
+            kube, directory = new_namespace(name), tmp_path_factory.mktemp(name)
+            running[name] = pool.submit(apart, kube, directory, what)
+        little = little_memory(outside.kube)
+        running["little"] = pool.submit(beside, little, {"SPARK_DRIVER_HOST": NOBODYS})
+        running["pod"] = pool.submit(beside, NO_POD, {})
+        running["image"] = pool.submit(beside, NO_IMAGE, {})
+        others = strangers(outside)
+        running["strangers"] = pool.submit(beside, others, {"KUBECONFIG": KUBECONFIG})
+        yield running
+
+
+Runs = Mapping[str, Future[Told]]
+
+
+def test_an_image_that_cannot_be_pulled(runs: Runs) -> None:
+    one = runs["image"].result().soon("image", "cannot be pulled")
+    assert one.error, "the job came to an end"
+    assert IMAGE in one.error
+    assert "cannot be pulled" in one.error
+    assert "spark.kubernetes.container.image" in one.error
+    assert not TRACE.search(one.stderr), one.stderr
+
+
+def test_a_driver_address_that_pods_cannot_reach(runs: Runs) -> None:
+    # A container asks for a quarter of a minute before it gives up.
+    one = runs["little"].result().soon("driver", "cannot reach the driver", within=2 * SOON)
+    assert one.error, "the job came to an end"
+    assert NOBODYS in one.error
+    assert "SPARK_DRIVER_HOST" in one.stderr
+
+
+def test_a_secret_that_is_not_there(runs: Runs) -> None:
+    one = runs["pod"].result().soon("key", "no-such-secret")
+    assert one.error
+    assert "no-such-secret" in one.error
+    assert not TRACE.search(one.stderr), one.stderr
+
+
+def test_a_secret_to_mount_that_is_not_there(runs: Runs) -> None:
+    one = runs["pod"].result().soon("mount", "kubectl describe pod")
+    assert "Secret" in one.stderr, "what may be missing, as far as its account can know"
+    assert "kubectl describe pod" in one.stderr
+    assert "-exec-" in one.stderr
+    assert not TRACE.search(one.stderr), one.stderr
+
+
+@pytest.mark.parametrize(
+    ("victim", "told"),
+    [("executor", "An executor was killed"), ("worker", "A Python worker of an executor")],
+)
+def test_memory_that_is_not_enough(runs: Runs, victim: str, told: str) -> None:
+    one = runs["little"].result().cells[victim]
+    assert one.error
+    assert told in one.stderr
+    assert "912Mi" in one.stderr, "the limit"
+    assert "Raise spark.executor.memoryOverhead" in one.stderr
+
+
+def test_more_than_a_node_has(runs: Runs) -> None:
+    one = runs["pod"].result().soon("room", "Insufficient memory")
+    assert "spark.executor.memory" in one.stderr
+    assert not TRACE.search(one.stderr), one.stderr
+
+
+STRANGERS = {
+    "namespace": ["no-such-namespace"],
+    "spark-executor": ["spark-executor", "may not"],
+    "leaver": ["token", "is wrong or has expired"],
+    "expired": ["NOTEBOOK expired at 2020-01-01T00:00:00Z"],
+}
+"""Whose session is refused at once, and what each of them reads."""
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+def test_whoever_can_get_no_executor_gets_no_session(
+    runs: Runs, outside: Notebook, stranger: str
+) -> None:
+    told = runs["strangers"].result()
+    one = told.cells[stranger]
+    assert one.error
+    for words in STRANGERS[stranger]:
+        assert words.replace("NOTEBOOK", f"as {user(outside.kube)}") in one.error
+    assert "eyJ" not in one.seen, "a token begins like this"
+    assert not TRACE.search(one.seen), one.seen
+    assert told.seconds < 60, "all four of them, and the start of their kernel"
+
+
+def test_a_quota_that_is_reached(runs: Runs) -> None:
+    one = runs["quota"].result().soon("quota", "quota")
+    assert one.result == 45, "one executor is enough for the job"
+    assert "small" in one.stderr
+    # Spark asks again each second, for the half minute that it waits for a second executor.
+    traces = [logged_at(moment) for moment in NOT_MADE.findall(one.stderr)]
+    assert traces
+    assert one.stderr.count("Exception when notifying snapshot subscriber") == len(traces)
+    gaps = [(later - one).total_seconds() for one, later in pairwise(traces)]
+    assert all(gap >= 58 for gap in gaps), "more than one a minute"
+
+
+def test_executors_that_cannot_come_back_end_each_job_until_they_can(runs: Runs) -> None:
+    told = runs["secret"].result().cells
     assert told["first"].result == 45
     for title in ("second", "third"):
         assert "because no executor can come" in told[title].error, told[title].seen
@@ -342,29 +356,10 @@ def test_executors_that_cannot_come_back_end_each_job_until_they_can(
 
 
 def test_rights_and_tokens_that_end_in_mid_session_end_the_job_that_waits(
-    spark: Kube, lab: Lab, driver_image: str, executor_image: str, tmp_path: Path
+    runs: Runs,
 ) -> None:
-    spark.ctl("create", "serviceaccount", "goer")
-    account = f"--serviceaccount={spark.namespace}:goer"
-    spark.ctl("create", "rolebinding", "goer", "--role=notebook", account)
-    with (
-        ThreadPoolExecutor() as pool,
-        driver.outside(
-            lab, spark, driver_image, executor_image, tmp_path, account="goer"
-        ) as notebook,
-    ):
-        source = JOBS.partition("\n# %% fourth")[0]
-        run = pool.submit(notebook.run, source, settings=ELASTIC)
-        first_job(notebook)
-        spark.ctl("delete", "rolebinding", "goer")
-        let(notebook, 2)
-        let(notebook, 2, begin=False)
-        spark.ctl("delete", "serviceaccount", "goer")
-        goer = Kube(str(tmp_path / "kubeconfig"), spark.namespace)
-        spark.wait_for(lambda: unknown(goer), "end of the token, which the API server remembers")
-        let(notebook, 3)
-        told = run.result()
+    told = runs["rights"].result().cells
     assert told["first"].result == 45
     assert "We may not make executors" in told["second"].error, told["second"].seen
-    assert "goer" in told["second"].error
+    assert ":notebook" in told["second"].error
     assert "is wrong or has expired" in told["third"].error, told["third"].seen
