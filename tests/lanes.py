@@ -9,9 +9,7 @@ from __future__ import annotations
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 LANES = {
-    "tests/kubernetes/test_refusals.py": "kubernetes",
-    "tests/kubernetes/test_live_parity.py": "kubernetes",
-    "tests/kubernetes": "kubernetes beside",
+    "tests/kubernetes": "kubernetes",
     "tests/e2e/test_notebook": "standalone cluster",
     "tests/e2e/test_s3a.py": "standalone cluster",
     "tests/e2e/gcs": "standalone cluster",

@@ -20,5 +20,6 @@ def test_a_file_is_a_lane_where_nothing_else_is_said() -> None:
     assert lane("tests/unit/test_lanes.py::test_x[a::b]") == "tests/unit/test_lanes.py"
 
 
-def test_the_longer_beginning_counts() -> None:
-    assert lane("tests/kubernetes/test_refusals.py::test_x") != lane("tests/kubernetes/test_x.py")
+def test_files_that_share_a_cluster_share_a_lane() -> None:
+    names = ("test_notebook_python", "test_notebook_languages", "test_s3a", "gcs/test_gcs")
+    assert len({lane(f"tests/e2e/{name}.py::test_x") for name in names}) == 1
