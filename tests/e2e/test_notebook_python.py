@@ -45,11 +45,16 @@ class TestOnAStandaloneCluster(PythonJobs):
         return ROWS
 
 
+@pytest.fixture(scope="module")
+def cells_of_a_gigabyte(cluster: Cluster, number: int) -> dict[str, Cell]:
+    """The notebook's cells, after a run of it with as many rows as it has by itself."""
+    return cluster.run_notebook("python3", "python", environment={"TEST_NUMBER": str(number)})
+
+
 @pytest.mark.nightly
 class TestOfMoreThanAGigabyte(PythonJobs):
     """The same with a cached shuffle of more than a gigabyte."""
 
-    @pytest.fixture(scope="class")
-    def cells(self, cluster: Cluster, number: int) -> dict[str, Cell]:
-        """The notebook's cells, after a run of it with as many rows as it has by itself."""
-        return cluster.run_notebook("python3", "python", environment={"TEST_NUMBER": str(number)})
+    @pytest.fixture
+    def cells(self, cells_of_a_gigabyte: dict[str, Cell]) -> dict[str, Cell]:
+        return cells_of_a_gigabyte
