@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,20 @@ TWO = {
     "spark.scheduler.maxRegisteredResourcesWaitingTime": "90s",
 }
 """Settings of a session whose first job waits for both executors."""
+
+
+@contextmanager
+def side_by_side(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Give threads for what mostly waits; at the end, what has not begun does not begin any more.
+
+    Args:
+        count: how many there are. Each start of a session takes a processor for seconds.
+    """
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 
 import pytest
@@ -103,7 +103,7 @@ def at_once(submitter: Submitter, in_pod: Callable[[], str], number: int) -> Ite
         f"{kind}-{secrets.token_hex(3)}" for kind in ("on-s3", "absent", "wrong")
     )
     submit, place = submitter.submit, f"s3a://{BUCKET}/{good}"
-    with ThreadPoolExecutor(2) as pool:
+    with driver.side_by_side(2) as pool:
         yield Submitted(
             (good, pool.submit(submit, good, APPLICATION, place, str(number))),
             (absent, pool.submit(submit, absent, f"s3a://{BUCKET}/jobs/absent.py")),

@@ -209,7 +209,7 @@ def runs(
     def start(source: str, **environment: str) -> Run:
         return pool.submit(outside.run, source, environment=environment)
 
-    with ThreadPoolExecutor(4) as pool:
+    with driver.side_by_side(4) as pool:
         yield Runs(
             no_kubeconfig=start(session(3), KUBECONFIG="/nowhere/config"),
             no_server=start(session(3), SPARK_MASTER="k8s://https://127.0.0.1:1"),

@@ -6,7 +6,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 
 import pytest
 import yaml  # type: ignore[import-untyped,unused-ignore]
@@ -115,7 +115,7 @@ def at_once(submitter: Notebook, beside: Notebook, number: int) -> Iterator[Subm
     job = secret(submitter.kube, "job", {"who.py": WHO, "long.py": LONG})
     mounted = ["--conf", f"spark.kubernetes.driver.secrets.{job}=/opt/job"]
     who = [*mounted, *as_anybody(submitter), "local:///opt/job/who.py"]
-    with ThreadPoolExecutor(3) as pool:
+    with driver.side_by_side(3) as pool:
         started = {
             "good": start(submitter, "pi", *ONE_EXECUTOR, PI, "4"),
             "bad": start(submitter, "pi", *ONE_EXECUTOR, PI, "not-a-number"),

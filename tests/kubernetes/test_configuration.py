@@ -180,7 +180,7 @@ def runs(
 ) -> Iterator[Runs]:
     """All notebooks of this file, under way."""
     site, secrets, wrong = new_namespace("site"), new_namespace("secret"), another("wrong")
-    with ThreadPoolExecutor(3) as pool:
+    with driver.side_by_side(3) as pool:
         yield Runs(
             ways=pool.submit(give, outside, number),
             of_site=pool.submit(mount_site, site, inside_of, number),

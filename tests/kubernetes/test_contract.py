@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from sparkyard.command import Completed
+from tests.kubernetes import driver
 from tests.kubernetes.driver import TWO, Notebook
 from tests.kubernetes.kube import Document, Kube, Pod
 from tests.notebook import Cell
@@ -197,7 +198,7 @@ def sessions(
 ) -> Iterator[Sessions]:
     """All sessions of this file."""
     dynamic, decommissioned = another("dynamic"), another("decommissioned")
-    with ThreadPoolExecutor() as pool:
+    with driver.side_by_side(3) as pool:
         yield Sessions(
             pool.submit(look_into, outside, executor_image),
             pool.submit(come_and_go, dynamic),

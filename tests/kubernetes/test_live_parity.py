@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,7 @@ from sparkyard.errors import (
     SparkyardError,
 )
 from tests.e2e.broken_pairs import BROKEN_PAIRS, BrokenPair, broken
+from tests.kubernetes import driver
 from tests.kubernetes.driver import Notebook
 from tests.kubernetes.kube import Kube
 
@@ -143,7 +144,7 @@ def gates(
             return gate(busy, *images(image, executor_image), *one)
 
     busy.ctl("create", "serviceaccount", "bare")
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with driver.side_by_side(AT_ONCE) as pool:
         yield {
             "own": pool.submit(gate, busy, *good, "--json"),
             "deaf": pool.submit(of, DEAF, "--timeout", "90"),

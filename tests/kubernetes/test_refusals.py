@@ -242,7 +242,7 @@ def runs(
     def beside(source: str, environment: Mapping[str, str]) -> Told:
         return watched(outside.kube, lambda: outside.run(source, environment=environment))
 
-    with ThreadPoolExecutor(NOTEBOOKS) as pool:
+    with driver.side_by_side(NOTEBOOKS) as pool:
         running = {}
         for name, what in APART.items():
             kube, directory = new_namespace(name), tmp_path_factory.mktemp(name)
