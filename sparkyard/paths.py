@@ -19,5 +19,6 @@ def cache() -> Path:
     """Return the directory for what can be made again: $SPARKYARD_CACHE or the user's cache."""
     named = os.environ.get("SPARKYARD_CACHE")
     if named:
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sparkyard"
+        return Path(named).absolute()
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home).absolute() / "sparkyard"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sparkyard import paths, toml_file
 from sparkyard.command import mask
@@ -55,8 +56,8 @@ class Settings:
         verification_key: PEM file with the public key that releases are verified with.
         apt_snapshot: URL under which snapshots of Debian's archive stand, asked for locked
             packages that the mirror no longer has.
-        locked: refuse a build, instead of renewing the locks, where locked Debian packages can be
-            had nowhere.
+        locked: refuse a build, instead of renewing the locks, where locked Debian packages are
+            gone from the mirror and the snapshots.
         evidence: the parts, joined by commas, that a push and a release ask for; when not set,
             kubernetes belongs to them where KUBECONFIG names a cluster.
         event_log_dir: s3a://bucket/prefix, or a directory, whose event logs `history` shows.
@@ -144,7 +145,8 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
 
 def archives(settings: Settings) -> tuple[str, str]:
     """Return the URLs of Debian's archive and of its security archive, the site's own if set."""
-    return settings.apt_mirror or DEBIAN, settings.apt_security_mirror or DEBIAN_SECURITY
+    own = settings.apt_mirror or DEBIAN, settings.apt_security_mirror or DEBIAN_SECURITY
+    return own[0].rstrip("/"), own[1].rstrip("/")
 
 
 def ca_bundle(settings: Settings) -> Path | None:
@@ -179,6 +181,17 @@ def _switch(name: str, word: str) -> bool:
     return _WORDS[word.lower()]
 
 
+def _has_host(url: str) -> bool:
+    """Tell whether a URL has a host that can be a name, and a port that can be one."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return False
+    labels = (parts.hostname or "").removesuffix(".").split(".")
+    return all(labels) and "@" not in parts.path
+
+
 def _check(settings: Settings) -> None:
     for name, choices in _CHOICES.items():
         if getattr(settings, name) not in choices:
@@ -210,4 +223,10 @@ def _check(settings: Settings) -> None:
             raise SettingsError(
                 f"The setting {name} has a character that no URL has.",
                 f"Set SPARKYARD_{name.upper()} to a plain URL.",
+            )
+        if value and not _has_host(value):
+            raise SettingsError(
+                f"The setting {name} names no host.",  # nor its value, which may hold a password
+                f"Set SPARKYARD_{name.upper()} to a URL like https://mirror.example.com/path; a "
+                "password with / or @ in it must be percent-encoded.",
             )

@@ -21,6 +21,7 @@ from sparkyard.errors import (
     BuildFailedError,
     FileAccessError,
     MirrorError,
+    NetworkError,
     SparkyardError,
 )
 from sparkyard.family.stack import Stack
@@ -83,6 +84,9 @@ def lock(stack: Stack, settings: Settings) -> dict[str, frozenset[str]]:
         if name == apt_lock.BASE:
             installed |= found.entries
             base = set(installed)
+    for file in sorted((stack.dependencies / "apt").glob("*.lock")):
+        if file.name.split(".")[0] not in apt_lock.lists(stack):
+            file.unlink()
     return secured
 
 
@@ -178,6 +182,7 @@ class _Apt:
     def _prepare(self, settings: Settings, bundle: Path | None) -> None:
         for place in ("lists/partial", "archives/partial", "etc"):
             (self._work / place).mkdir(parents=True, exist_ok=True)
+        self._work.chmod(0o700)  # the mirror's address may hold a password
         (self._work / "status").write_text("")
         options = {
             "Dir::State": self._work, "Dir::State::lists": self._work / "lists",
@@ -239,6 +244,8 @@ def _sources(suite: str, keyring: Path, hosts: tuple[str, str]) -> str:
 
 def _why_not(ended: Completed) -> SparkyardError:
     error = explain(ended.stdout + ended.stderr, speaker="apt")
+    if isinstance(error, NetworkError):
+        return NetworkError(error.what, "Check the network and a proxy, or set apt_mirror.")
     if not isinstance(error, BuildFailedError):
         return error
     said = [line for line in ended.stderr.splitlines() if line.startswith("E: ")]

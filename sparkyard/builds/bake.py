@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sparkyard import paths
+from sparkyard import paths, whole_file
 from sparkyard.family.images import ROOT_PARENT
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.inputs import Inputs
@@ -58,10 +58,8 @@ def write_mirrors(settings: Settings, file: Path = MIRRORS) -> None:
     """Write the mirrors as shell variables, into the file that builds get as a secret."""
     names = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
              "cran_mirror")  # fmt: skip
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.touch(mode=0o600)
     lines = [f"{n.upper()}='{getattr(settings, n)}'\n" for n in names if getattr(settings, n)]
-    file.write_text("".join(lines))
+    whole_file.write(file, "".join(lines))  # nobody else may read it, and no build half of it
 
 
 def write(document: dict[str, Any], file: Path = paths.BUILD / "bake.json") -> Path:

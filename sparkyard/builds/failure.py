@@ -74,7 +74,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
         (
             r"Failed to fetch \S+ +5\d\d ",
             MirrorError,
-            "A mirror is out of order.",
+            "A mirror answered with a server error.",
             "Run the same command again later, or set apt_mirror to a mirror that answers.",
         ),
         (
@@ -95,14 +95,14 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             r"was not found in the package registry|there (?:is|are) no versions? of|"
             r"HTTP status client error \(404 ",
             MirrorError,
-            "A locked Python package cannot be had.",
+            "The index lacks a locked Python package.",
             "If the setting pypi_index is set, that index lacks it. Else it was removed: lock "
             "another version with `nox -s dependencies -- --only python --upgrade PACKAGE`.",
         ),
         (
             r"sparkyard-fetch: not-found",
             MirrorError,
-            "A locked jar cannot be had.",
+            "The Maven repository lacks a locked jar.",
             "If the setting maven_mirror is set, that repository lacks it. Else it was removed: "
             "name another version in jars.toml, then run `nox -s dependencies -- --only jars`.",
         ),
@@ -125,7 +125,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             r"Unable to connect to|error sending request|Network is unreachable|no such host|"
             r"Connection (?:refused|timed out|reset)|i/o timeout|^cause: (?:operation )?timed out$",
             NetworkError,
-            "A host could not be reached from the build.",
+            "A host could not be reached.",
             "Check the network of containers (`docker run --rm IMAGE getent hosts NAME`), a proxy, "
             "or set the mirrors that your network has.",
         ),

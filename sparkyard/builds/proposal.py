@@ -6,6 +6,7 @@ Only a whole proposal is put in place: a command that fails leaves the locks as 
 from __future__ import annotations
 
 import dataclasses
+import errno
 import fcntl
 import hashlib
 import os
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sparkyard import paths, toml_file
-from sparkyard.errors import BusyError, FileAccessError, StaleLockError
+from sparkyard.errors import BusyError, DiskFullError, FileAccessError, StaleLockError
 from sparkyard.family.stack import Stack
 from sparkyard.locks import apt_lock
 from sparkyard.locks.jar_lock import parse_lock
@@ -107,6 +108,7 @@ class Proposal:
                         beside = file.with_name(f".{file.name}.new")
                         new.append(beside)
                         shutil.copyfile(source, beside)
+                        beside.chmod(file.stat().st_mode if file.exists() else 0o644)
                 for file in self.files():
                     beside = file.with_name(f".{file.name}.new")
                     if beside in new:
@@ -142,7 +144,7 @@ def propose(stack: Stack) -> Iterator[Proposal]:
 
 
 def require_writable(stack: Stack) -> None:
-    """Check that locks can be written, before what is to be written takes time.
+    """Check that locks can be written, before the slow work begins.
 
     Raises:
         FileAccessError: they cannot.
@@ -155,8 +157,13 @@ def require_writable(stack: Stack) -> None:
         raise not_writable(directory, error) from error
 
 
-def not_writable(directory: Path, error: OSError) -> FileAccessError:
+def not_writable(directory: Path, error: OSError) -> DiskFullError | FileAccessError:
     """Return the error for locks that cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFullError(
+            f"The disk is full: no lock in {directory} was changed.",
+            "Make room there, then run the same command again.",
+        )
     return FileAccessError(
         f"The locks in {directory} are out of date and cannot be written: {error.strerror}.",
         "Let this user write there, or renew the locks where that is possible and commit them.",
@@ -164,13 +171,13 @@ def not_writable(directory: Path, error: OSError) -> FileAccessError:
 
 
 def versions(stack: Stack) -> dict[tuple[str, str, str], str]:
-    """Return the locked version of each package; a lock that cannot be read counts as empty."""
+    """Return the locked version of each package; an unreadable lock counts as empty."""
     found: dict[tuple[str, str, str], str] = {}
     for name in apt_lock.lists(stack):
         file = apt_lock.lock_file(stack, name)
         if file.exists():
             try:
-                lock = apt_lock.parse(file.read_text(encoding="utf-8"), file)
+                lock = apt_lock.parse(file.read_text(encoding="utf-8", errors="replace"), file)
             except StaleLockError:
                 continue
             found |= {(APT, name, deb.name): deb.version for deb in lock.debs}
@@ -180,7 +187,7 @@ def versions(stack: Stack) -> dict[tuple[str, str, str], str]:
         found[key] = " and ".join(filter(None, (found.get(key), str(package["version"]))))
     for file in sorted((stack.dependencies / "jars").glob("*.lock")):
         try:
-            jars = parse_lock(file.read_text(encoding="utf-8"), file).jars
+            jars = parse_lock(file.read_text(encoding="utf-8", errors="replace"), file).jars
         except StaleLockError:
             continue
         for jar in jars:

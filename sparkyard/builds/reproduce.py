@@ -28,6 +28,7 @@ from sparkyard.engine.second import elsewhere, second_engine
 from sparkyard.errors import BuildFailedError, NotReproducibleError
 from sparkyard.facts import layer_difference, layers
 from sparkyard.facts.layer_difference import FileDifference
+from sparkyard.fetch import store
 from sparkyard.plan.plan import Site
 
 DATA = Path("/var/tmp")  # noqa: S108 - a directory of its own is made in it
@@ -205,6 +206,9 @@ def _build(
     if environment:
         # A cache of its own: Debian is bootstrapped anew as well, under the other host name.
         environment = {**environment, "SPARKYARD_CACHE": str(work / "cache")}
+        (work / "cache").mkdir()
+        # Debian's archive may have deleted what is locked: the store may be the last that has it.
+        (work / "cache" / store.NAME).symlink_to(store.directory())
         argv = elsewhere(argv) if os.geteuid() == 0 else argv
     started = time.monotonic()
     ended = run(argv, capture=False, check=False, env=environment, cwd=paths.ROOT)

@@ -29,8 +29,8 @@ def main(stack: str, tag: str, result: Path, wanted: tuple[str, ...]) -> int:
     try:
         engine.ensure()
         images = plan.published(where.family, wanted)
-        pulled = base_image.can_pull(where.stack, where.settings)
-        supply.provide(where, images, bootstrap=not pulled)
+        bootstrap = not base_image.is_there(where.stack, where.settings)
+        supply.provide(where, images, bootstrap=bootstrap)
         base = base_image.provide(where.stack, where.settings)
         planned = plan.make(where, wanted, base).all_anew()
         build._place_uv()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from sparkyard import console
 from sparkyard.builds import apt_resolver, proposal
+from sparkyard.builds.proposal import APT as DEBIAN
 from sparkyard.builds.proposal import Proposal
 from sparkyard.errors import MirrorError
 from sparkyard.fetch import debs
@@ -18,8 +19,8 @@ from sparkyard.plan.targets import APT
 def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     """Lay out the locked Debian packages of some images for a build.
 
-    Where a locked package can be had nowhere, all Debian locks of the stack are renewed in the
-    checkout, unless the setting `locked` is on.
+    Where a locked package is gone from the archive and its snapshots, all Debian locks of the
+    stack are renewed in the checkout, unless the setting `locked` is on.
 
     Args:
         where: what is built, for which site.
@@ -29,7 +30,7 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     Raises:
         MirrorError: a locked package is gone, and locks must not be renewed; or a mirror lacks what
             its own index names.
-        NetworkError, CertificateError: Debian's archive could not be asked.
+        NetworkError, CertificateError: Debian's archive could not be reached.
         FileAccessError: the locks cannot be written.
     """
     lists = _lists(where, images, bootstrap=bootstrap)
@@ -48,14 +49,17 @@ def put(made: Proposal) -> None:
     moves, files = made.moves(), made.files()
     made.put()
     secure = sum(bool(move.security) for move in moves)
-    console.note(f"{_count(moves, 'package')} moved, {secure} of them security updates")
+    of_them = f", {secure} of them security updates" if any(m.kind == DEBIAN for m in moves) else ""
+    console.note(f"{_count(moves, 'package')} moved{of_them}")
     console.note(f"changed: {', '.join(map(proposal.shown, files))}; commit them")
 
 
 def _renew(where: Site, lists: Sequence[str], missing: Missing) -> None:
     """Lock all Debian packages of the stack anew, in the checkout."""
+    if missing.why:
+        console.note(f"the snapshots of Debian's archive could not be reached: {missing.why}")
     console.note(
-        f"{_count(missing.debs, 'locked Debian package')} can be had nowhere any more "
+        f"{_count(missing.debs, 'locked Debian package')} gone from Debian's archive "
         f"({missing.named()}): renewing the Debian locks"
     )
     proposal.require_writable(where.stack)

@@ -26,8 +26,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--store",
         action="store_true",
-        help="also the Debian packages that were fetched for builds: what the archive has deleted "
-        "since cannot be had again",
+        help="also the Debian packages that were fetched for builds; those that the archive has "
+        "deleted are lost then",
     )
     chosen = parser.parse_args(argv)
     images = _images(plan.site())

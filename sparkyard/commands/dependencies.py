@@ -74,6 +74,13 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     chosen = parser.parse_args(argv)
     if chosen.json and not chosen.dry_run:
         parser.error("--json goes with --dry-run")
+    if chosen.only and chosen.upgrade is not None and PYTHON not in chosen.only:
+        parser.error(f"--upgrade is of Python packages, and --only leaves out {PYTHON}")
+    for alone in ("check", "tools"):
+        given = {"--only": chosen.only, "--dry-run": chosen.dry_run, "--upgrade": chosen.upgrade}
+        for option, value in given.items():
+            if getattr(chosen, alone) and value not in (None, False):
+                parser.error(f"--{alone} does not go with {option}")
     return chosen
 
 
@@ -138,7 +145,7 @@ def _show(moves: dict[str, tuple[Move, ...]], files: list[Path], *, as_json: boo
         )  # fmt: skip
     if files:
         raise OutdatedLocksError(
-            f"{count} locked packages would move, in {len(files)} files.",
+            f"{count} locked packages would move; {len(files)} files would change.",
             "Run the same command without --dry-run, look at the change, and commit it.",
         )
     console.note("nothing would move")

@@ -7,15 +7,17 @@ archive has moved away from is known in seconds.
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 
 from sparkyard import console, paths
@@ -39,8 +41,8 @@ _CONNECTIONS = 8
 _QUESTIONS = 32
 """Questions at once whether a package is there: each is one small answer."""
 _BLOCK = 256 << 10
-_TIMEOUT = (5, 60)
-"""Seconds until a connection stands, and without a byte."""
+_TIMEOUTS = {"HEAD": (5, 10), "GET": (5, 30)}
+"""Seconds until a connection stands, and without a byte, by what is asked."""
 _GONE = (404, 410)
 _TRIES = 3
 
@@ -60,7 +62,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Missing:
-    """Packages that can be had nowhere, and why the snapshots are of no use: "" if they lack it."""
+    """Packages that are gone, and why the snapshots could not be reached: "" if they lack them."""
 
     debs: tuple[LockedDeb, ...] = ()
     why: str = ""
@@ -79,16 +81,17 @@ def of_lists(stack: Stack, names: Iterable[str]) -> tuple[Wanted, ...]:
 
 
 def fetch(wanted: Iterable[Wanted], settings: Settings) -> Missing:
-    """Put packages into the store; where one can be had nowhere, say so and fetch nothing.
+    """Put packages into the store; where one is gone everywhere, return it and fetch nothing.
 
     Raises:
-        NetworkError, CertificateError: the mirror could not be asked.
-        MirrorError: it answers something that is neither yes nor no.
+        NetworkError, CertificateError: the mirror could not be reached.
+        MirrorError: it answers with an error.
         HashMismatchError: it serves another file than the locked one.
     """
     absent = [each for each in wanted if not store.holds(each.deb.sha256)]
     if not absent:
         return Missing()
+    store.tidy()
     mirror = _Host(settings)
     there = _ask_all(mirror.has, absent, mirror.url)
     gone = [each for each, has in zip(absent, there, strict=True) if not has]
@@ -103,21 +106,23 @@ def fetch(wanted: Iterable[Wanted], settings: Settings) -> Missing:
 
 
 def must(missing: Missing, settings: Settings) -> None:
-    """Refuse packages that can be had nowhere.
+    """Refuse packages that are gone.
 
     Raises:
         MirrorError: there are some; names them, where they were looked for, and what mends it.
     """
     if missing.debs:
-        mirror, _ = archives(settings)
-        snapshot = f"could not be asked ({missing.why})" if missing.why else "lack them"
+        places = " and ".join(mask(place) for place in archives(settings))
+        what = f"Locked Debian packages are gone from {places}: {missing.named()}."
+        if missing.why:
+            what += f" The snapshots could not be reached: {missing.why}"
+        else:
+            what += f" The snapshots at {mask(settings.apt_snapshot)} lack them as well."
         raise MirrorError(
-            f"{len(missing.debs)} locked Debian packages are gone: {missing.named()}. They are "
-            f"neither on this machine nor at {mask(mirror)}, and the snapshots at "
-            f"{mask(settings.apt_snapshot)} {snapshot}",
+            what,
             "Renew the locks with `nox -s dependencies -- --only apt`, look at the change, and "
-            "commit it. A build does it by itself without --locked (SPARKYARD_LOCKED, or locked in "
-            "sparkyard.toml).",
+            "commit it. Without --locked (SPARKYARD_LOCKED, or locked in sparkyard.toml), a build "
+            "renews them.",
         )
 
 
@@ -156,8 +161,7 @@ def _ask_all(
     has: Callable[[LockedDeb, str], bool], wanted: list[Wanted], url: Callable[[Wanted], str]
 ) -> list[bool]:
     """Tell of each package whether it is at its URL."""
-    with ThreadPoolExecutor(_QUESTIONS) as pool:
-        return _results(pool, [pool.submit(has, each.deb, url(each)) for each in wanted])
+    return _side_by_side(_QUESTIONS, has, [(each.deb, url(each)) for each in wanted])
 
 
 def _get_all(
@@ -165,17 +169,45 @@ def _get_all(
 ) -> None:
     """Fetch each package from its URL, the largest first."""
     largest = sorted(wanted, key=lambda each: -each.deb.size)
-    with ThreadPoolExecutor(_CONNECTIONS) as pool:
-        _results(pool, [pool.submit(get, each.deb, url(each)) for each in largest])
+    _side_by_side(_CONNECTIONS, get, [(each.deb, url(each)) for each in largest])
 
 
-def _results(pool: ThreadPoolExecutor, futures: list[Future[T]]) -> list[T]:
-    """Return what all came to; where one failed, give up on those that have not begun."""
+def _side_by_side(
+    threads: int, do: Callable[[LockedDeb, str], T], tasks: Sequence[tuple[LockedDeb, str]]
+) -> list[T]:
+    """Return what `do` returns for each task; the first error ends it, and so does Ctrl-C.
+
+    Not a ThreadPoolExecutor: that waits for its threads, and a host that stalls keeps them.
+    """
+    todo: SimpleQueue[int] = SimpleQueue()
+    done: SimpleQueue[tuple[int, T | None, BaseException | None]] = SimpleQueue()
+    stop = threading.Event()
+    for number in range(len(tasks)):
+        todo.put(number)
+
+    def work() -> None:
+        while not stop.is_set():
+            try:
+                number = todo.get_nowait()
+            except Empty:
+                return
+            try:
+                done.put((number, do(*tasks[number]), None))
+            except BaseException as error:
+                done.put((number, None, error))
+
+    for _ in range(min(threads, len(tasks))):
+        threading.Thread(target=work, daemon=True).start()
+    results: dict[int, T] = {}
     try:
-        return [future.result() for future in futures]
-    except BaseException:
-        pool.shutdown(wait=False, cancel_futures=True)
-        raise
+        for _ in tasks:
+            number, result, error = done.get()
+            if error is not None:
+                raise error
+            results[number] = result  # type: ignore[assignment]
+    finally:
+        stop.set()
+    return [results[number] for number in range(len(tasks))]
 
 
 def _packages(wanted: Sequence[Wanted]) -> str:
@@ -187,11 +219,14 @@ class _Host:
 
     def __init__(self, settings: Settings) -> None:
         self._archives = archives(settings)
-        self.snapshot = settings.apt_snapshot
+        self.snapshot = settings.apt_snapshot.rstrip("/")
         self._session = requests.Session()
         self._trusted = ca_bundle(settings)
-        retry = Retry(_TRIES, connect=1, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504),
-                      raise_on_status=False)  # fmt: skip
+        # A host may ask for an hour of patience by Retry-After: people should know sooner.
+        retry = Retry(
+            _TRIES, connect=1, read=1, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504),
+            raise_on_status=False, respect_retry_after_header=False,
+        )  # fmt: skip
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, HTTPAdapter(pool_maxsize=_QUESTIONS, max_retries=retry))
 
@@ -219,17 +254,17 @@ class _Host:
                 answer = self._ask("GET", deb, url)
                 if answer.status_code in _GONE:
                     raise MirrorError(
-                        f"{mask(url)} is not there, though its index or an earlier answer says so.",
-                        "A mirror in the middle of its own update answers like this: run the same "
-                        "command again later, or set apt_mirror to another mirror.",
+                        f"The mirror no longer has {mask(url)}, which it had a moment ago.",
+                        "It may be in the middle of its own update: run the same command again "
+                        "later, or set apt_mirror to another mirror.",
                     )
                 self._must_be_good(answer, url)
                 store.put(deb.sha256, _blocks(answer))
             except HashMismatchError as error:
                 raise HashMismatchError(
                     f"{mask(url)} is not the {deb.name} {deb.version} of the lock. {error.what}",
-                    "If the mirror is right, the lock is not: run `nox -s dependencies` and look "
-                    "at what changes. If the lock is right, do not build with the other file.",
+                    "If you trust the mirror, lock again with `nox -s dependencies` and look at "
+                    "what changes. Else find out who serves the other file.",
                 ) from error
             except NetworkError:
                 if not left:
@@ -240,11 +275,12 @@ class _Host:
     def _ask(self, method: str, deb: LockedDeb, url: str) -> requests.Response:
         try:
             return self._session.request(
-                method, url, timeout=_TIMEOUT, allow_redirects=True, stream=True,
+                method, url, timeout=_TIMEOUTS[method], allow_redirects=True,
+                stream=method == "GET",
                 # Not the session's: requests puts REQUESTS_CA_BUNDLE above that.
                 verify=str(self._trusted) if self._trusted else True,
             )  # fmt: skip
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             raise _why_not(error, deb, url) from error
 
     @staticmethod
@@ -261,14 +297,14 @@ def _blocks(answer: requests.Response) -> Iterator[bytes]:
     """Give the bytes of an answer as they come."""
     try:
         yield from answer.iter_content(_BLOCK)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise NetworkError(
             f"{mask(answer.url)} was cut off: {_last_words(error)}",
             "Run the same command again: what was fetched is kept.",
         ) from error
 
 
-def _why_not(error: requests.RequestException, deb: LockedDeb, url: str) -> SparkyardError:
+def _why_not(error: Exception, deb: LockedDeb, url: str) -> SparkyardError:
     host = urlsplit(url).hostname
     if isinstance(error, requests.exceptions.SSLError):
         return CertificateError(

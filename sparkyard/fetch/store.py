@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,10 @@ from sparkyard.errors import HashMismatchError
 
 NAME = "store"
 """Its name in the cache."""
+_MODE = 0o644
+_NEW = ".new-"
+_STALE = 3600
+"""Seconds after which a file that is not complete belongs to no command that still runs."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ def put(sha256: str, blocks: Iterable[bytes]) -> Path:
     """
     file = place(sha256)
     file.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=".new-")
+    handle, beside = tempfile.mkstemp(dir=file.parent, prefix=_NEW)
     try:
         digest = hashlib.sha256()
         with os.fdopen(handle, "wb") as target:
@@ -73,7 +78,7 @@ def put(sha256: str, blocks: Iterable[bytes]) -> Path:
                 f"Its sha256 is {digest.hexdigest()}, and {sha256} is locked.",
                 "Do not use it: find out who serves the other file.",
             )
-        Path(beside).chmod(0o644)
+        Path(beside).chmod(_MODE)
         os.replace(beside, file)
     except OSError as error:
         error.filename = error.filename or str(file)  # a write that finds no room names no file
@@ -85,13 +90,22 @@ def put(sha256: str, blocks: Iterable[bytes]) -> Path:
 
 def link(sha256: str, target: Path) -> None:
     """Put a kept file to another place, without a copy where the file system allows that."""
+    target.unlink(missing_ok=True)  # a copy would be written through a link into the store
     try:
         os.link(place(sha256), target)
     except OSError:  # on another file system
         shutil.copyfile(place(sha256), target)
+        target.chmod(_MODE)
 
 
 def size() -> Size:
     """Return how much is kept."""
-    sizes = [file.stat().st_size for file in directory().rglob("*") if file.is_file()]
-    return Size(len(sizes), sum(sizes))
+    files = [file for file in directory().glob("*/*") if not file.name.startswith(_NEW)]
+    return Size(len(files), sum(file.stat().st_size for file in files))
+
+
+def tidy() -> None:
+    """Remove what stopped commands have left half written."""
+    for file in directory().glob(f"*/{_NEW}*"):
+        if time.time() - file.stat().st_mtime > _STALE:
+            file.unlink(missing_ok=True)

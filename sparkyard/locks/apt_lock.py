@@ -147,7 +147,7 @@ def locked(stack: Stack, name: str) -> AptLock:
             "Run `nox -s dependencies` on a machine of this architecture, and commit what it "
             "writes.",
         )
-    lock = parse(file.read_text(encoding="utf-8"), file)
+    lock = parse(file.read_text(encoding="utf-8", errors="replace"), file)
     if lock.declaration != declaration(stack, name):
         raise StaleLockError(
             f"{file} is older than what it locks: the list, its suites or the packages of "
@@ -189,7 +189,7 @@ def write(stack: Stack, name: str, debs: Iterable[LockedDeb], now: datetime) -> 
     file = lock_file(stack, name)
     if file.exists():
         try:
-            before = parse(file.read_text(encoding="utf-8"), file)
+            before = parse(file.read_text(encoding="utf-8", errors="replace"), file)
         except StaleLockError:
             before = None
         if before and render(before) == render(AptLock(**{**vars(made), "date": before.date})):

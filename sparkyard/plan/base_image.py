@@ -105,8 +105,8 @@ def known(stack: Stack, settings: Settings) -> BaseImage | None:
     digest = pinned(stack)
     if kind == "pulled" and digest:
         return _pulled(stack, settings, digest)
-    made = kind == "bootstrapped" and _made(stack)
-    return _bootstrapped(stack) if made else None
+    there = kind == "bootstrapped" and _made(stack)
+    return _bootstrapped(stack) if there else None
 
 
 def can_pull(stack: Stack, settings: Settings) -> bool:
@@ -115,11 +115,16 @@ def can_pull(stack: Stack, settings: Settings) -> bool:
     return bool(digest) and _ask_registry(f"{reference(stack, settings)}@{digest}").exit_code == 0
 
 
+def is_there(stack: Stack, settings: Settings) -> bool:
+    """Tell whether the base needs none of Debian's packages: it can be pulled, or is made."""
+    return can_pull(stack, settings) or _made(stack)
+
+
 def provide(stack: Stack, settings: Settings) -> BaseImage:
     """Return the base, pulled by its pinned digest where a registry answers, else bootstrapped.
 
     Raises:
-        MirrorError: locked packages of Debian can be had nowhere.
+        MirrorError: locked packages of Debian are gone.
         NetworkError, CertificateError: Debian's archive could not be asked for one.
     """
     digest = pinned(stack)
@@ -220,12 +225,15 @@ def _local_archive(stack: Stack, directory: Path) -> str:
         where = f"Filename: ./{deb.file}\nSize: {deb.size}\nSHA256: {deb.sha256}"
         entries.append(f"{control}\n{where}\n")
     packages = "\n".join(entries).encode()
-    (directory / "Packages").write_bytes(packages)
+    index, release = directory / "Packages", directory / "Release"
+    index.write_bytes(packages)
     # mmdebstrap finds what a minimal Debian is by the name of the release.
-    (directory / "Release").write_text(
+    release.write_text(
         f"Codename: {stack.debian}\nSHA256:\n "
         f"{hashlib.sha256(packages).hexdigest()} {len(packages)} Packages\n"
     )
+    for file in (index, release):
+        file.chmod(0o644)
     return f"deb [trusted=yes] copy:{directory} ./"
 
 

@@ -98,12 +98,14 @@ def test_a_part_of_evidence_that_does_not_exist(file: Path, value: str, remedy: 
 @pytest.mark.parametrize(
     "value",
     ["host/path", "ftp://x", "file:///x", "http://a b", "http://a'b", 'http://a"b', "http://a$(b)",
-     "http://a`b`", "http://a\nb", "http://a\\b"],
+     "http://a`b`", "http://a\nb", "http://a\\b", "http://[a/b", "http://a..b/", "http:///b",
+     "http://a:99999/b", "http://me:s3/cret@a/b"],
 )  # fmt: skip
 def test_refuses_what_is_no_url(file: Path, name: str, value: str) -> None:
     with pytest.raises(SettingsError) as refusal:
         settings.load({f"SPARKYARD_{name.upper()}": value}, file)
     assert name in refusal.value.what
+    assert "s3/cret" not in refusal.value.what
     assert f"SPARKYARD_{name.upper()}" in refusal.value.remedy
 
 

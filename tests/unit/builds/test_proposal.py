@@ -11,7 +11,7 @@ import pytest
 
 from sparkyard.builds import proposal
 from sparkyard.builds.proposal import Move, Proposal
-from sparkyard.errors import BusyError, FileAccessError
+from sparkyard.errors import BusyError, DiskFullError, FileAccessError
 from sparkyard.locks import apt_lock
 from tests.unit.small_family import STACK, deb, make
 
@@ -82,8 +82,10 @@ def test_python_packages_and_jars_move(made: Proposal) -> None:
 def test_the_checkout_has_the_new_locks_afterwards(made: Proposal, directory: Path) -> None:
     lock(made, "1.0-2", "1.0-2")
     (made.copy.dependencies / "jars/extra.lock").unlink()
+    apt_lock.lock_file(STACK, "base").chmod(0o640)
     made.put()
     assert apt_lock.locked(STACK, "base").date == NOW
+    assert apt_lock.lock_file(STACK, "base").stat().st_mode & 0o777 == 0o640
     assert not (directory / "jars/extra.lock").exists()
     assert not list(directory.rglob("*.new"))
 
@@ -104,15 +106,16 @@ def test_a_write_that_fails_half_way_changes_nothing(
 ) -> None:
     lock(made, "1.0-2", "1.0-2")
     before = text(directory)
-    written: list[object] = []
+    written: list[Path] = []
 
-    def full(*words: object) -> None:
+    def full(_: Path, target: Path) -> None:
+        target.write_text("half a lock")
         if written:
             raise OSError(28, "No space left on device")
-        written.append(words)
+        written.append(target)
 
     monkeypatch.setattr("shutil.copyfile", full)
-    with pytest.raises(FileAccessError, match="No space left"):
+    with pytest.raises(DiskFullError, match="no lock .* was changed"):
         made.put()
     assert text(directory) == before
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,3 +73,24 @@ def test_where_there_is_no_room_the_file_is_named_and_nothing_stays() -> None:
     ).stdout
     assert said.strip() == str(store.place(DIGEST))
     assert store.size().files == 0
+
+
+def test_what_a_stopped_command_left_is_removed_later() -> None:
+    file = store.put(DIGEST, [CONTENT])
+    old, new = (file.with_name(f".new-{name}") for name in ("old", "new"))
+    for left in (old, new):
+        left.write_text("half")
+    os.utime(old, (0, 0))
+    assert store.size().files == 1
+    store.tidy()
+    assert (old.exists(), new.exists()) == (False, True)
+
+
+def test_a_link_over_another_leaves_the_store_as_it_was(cache: Path) -> None:
+    other = b"another package"
+    store.put(DIGEST, [CONTENT])
+    store.put(hashlib.sha256(other).hexdigest(), [other])
+    store.link(DIGEST, cache / "there.deb")
+    store.link(hashlib.sha256(other).hexdigest(), cache / "there.deb")
+    assert store.holds(DIGEST)
+    assert (cache / "there.deb").read_bytes() == other
