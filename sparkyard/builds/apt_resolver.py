@@ -17,6 +17,7 @@ from pathlib import Path
 from sparkyard import paths
 from sparkyard.builds.failure import explain
 from sparkyard.command import Completed, mask, run
+from sparkyard.engine import engine
 from sparkyard.errors import (
     BuildFailedError,
     FileAccessError,
@@ -149,9 +150,12 @@ class _Apt:
         bundle = ca_bundle(settings)
         self._in: list[str] = []
         if not shutil.which("apt-get"):
+            engine.ensure()
             image = base_image.named(stack, settings).removeprefix("docker-image://")
             mounted = [str(self._work), *([str(bundle)] if bundle else [])]
-            self._in = ["docker", "run", "--rm", "--env", "APT_CONFIG"]
+            self._in = ["docker", "run", "--rm"]
+            for name in ("APT_CONFIG", "LC_ALL", "http_proxy", "https_proxy", "no_proxy"):
+                self._in += ["--env", name]  # with the value that it has here
             self._in += [word for place in mounted for word in ("--volume", f"{place}:{place}")]
             self._in += [image]
         self._prepare(settings, bundle)

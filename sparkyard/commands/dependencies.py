@@ -45,8 +45,8 @@ def main(argv: list[str]) -> int:
                 if made.files() and not chosen.dry_run:
                     supply.put(made)
         if not chosen.dry_run:
-            _check(where.stack)
-            console.note(f"{name}: locks and exports are current.")
+            _check(where.stack, kinds)
+            console.note(f"{name}: locks and exports are current ({', '.join(kinds)})")
     if chosen.dry_run:
         _show(moves, files, as_json=chosen.json)
     return 0
@@ -113,12 +113,15 @@ def _lock_jars(copy: Stack, where: Site) -> None:
     )
 
 
-def _check(locked: Stack) -> None:
+def _check(locked: Stack, kinds: tuple[str, ...]) -> None:
     """Check that locks and exports belong to what is declared, without asking anybody."""
-    dependencies.check_current(locked.dependencies)
-    dependencies.check_closed(locked.dependencies, images.load())
-    jars.check_current(locked.dependencies)
-    apt_lock.check_current(locked)
+    if PYTHON in kinds:
+        dependencies.check_current(locked.dependencies)
+        dependencies.check_closed(locked.dependencies, images.load())
+    if JARS in kinds:
+        jars.check_current(locked.dependencies)
+    if APT in kinds:
+        apt_lock.check_current(locked)
 
 
 def _show(moves: dict[str, tuple[Move, ...]], files: list[Path], *, as_json: bool) -> None:

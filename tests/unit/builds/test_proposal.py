@@ -115,7 +115,7 @@ def test_a_write_that_fails_half_way_changes_nothing(
         written.append(target)
 
     monkeypatch.setattr("shutil.copyfile", full)
-    with pytest.raises(DiskFullError, match="no lock .* was changed"):
+    with pytest.raises(DiskFullError, match=r"no lock .* was changed"):
         made.put()
     assert text(directory) == before
 
