@@ -24,7 +24,7 @@ OF_A_ROW = 1e9 / GIGABYTE
 class PythonJobs:
     """The checks of each kind of job."""
 
-    @pytest.fixture(scope="module")
+    @pytest.fixture
     def rows(self) -> int:
         """How many rows the cached shuffle has."""
         return GIGABYTE

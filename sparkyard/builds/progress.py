@@ -52,7 +52,7 @@ def run(argv: Sequence[str], log: Path, *, terminal: bool) -> Run:
     began, started = datetime.now(UTC), time.monotonic()
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        log.open("w", encoding="utf-8") as file,
+        log.open("w", encoding="utf-8", buffering=1) as file,
         _tell(file, terminal=terminal) as stream,
         subprocess.Popen(
             [*argv, "--progress=rawjson"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import signal
 import subprocess
 import threading
@@ -69,13 +70,18 @@ def stopped_half_way(half: threading.Event) -> None:
     time.sleep(0.5)
 
 
-def wheel_installed(site: Mirror) -> None:
-    """Wait for the step beside that of the jar: no other build has had this wheel."""
+def wheel_installed(yard: Yard) -> None:
+    """Wait for the end of the step beside that of the jar: no other build has had this wheel."""
     deadline = time.monotonic() + 120
-    while not any(path.startswith("/files/") for path in site.asked):
-        assert time.monotonic() < deadline, "the build never asked for the wheel"
+    while not installed(yard.log):
+        assert time.monotonic() < deadline, f"the wheel was not installed\n{yard.log[-3000:]}"
         time.sleep(0.2)
-    time.sleep(3)
+
+
+def installed(log: str) -> bool:
+    """Tell whether the step that installs the wheel has ended, by the engine's words."""
+    step = re.search(r"^(#\d+) \[python-tiny install [^]]*\] RUN", log, re.MULTILINE)
+    return step is not None and f"\n{step[1]} DONE" in log
 
 
 def steps_running(site: Mirror) -> str:
@@ -101,7 +107,7 @@ def test_ctrl_c_stops_the_step_and_the_same_command_goes_on(
     half, go_on = site.stall(MAVEN, content)
     process = yard.start("build", "executors")
     stopped_half_way(half)
-    wheel_installed(site)
+    wheel_installed(yard)
     ended = interrupt(process)
     go_on.set()
     assert ended.exit_code == 130

@@ -39,7 +39,7 @@ def executors() -> int:
 class TestOnAStandaloneCluster(PythonJobs):
     """Every kind of job, on a master and workers."""
 
-    @pytest.fixture(scope="module")
+    @pytest.fixture
     def rows(self) -> int:
         """How many rows the cached shuffle has."""
         return ROWS

@@ -70,7 +70,7 @@ def test_the_work_is_done_in_pods(cells: dict[str, Cell], executors: int) -> Non
 class TestInPods(PythonJobs):
     """Every kind of job, on executors that are pods."""
 
-    @pytest.fixture(scope="module")
+    @pytest.fixture
     def rows(self, size: Size) -> int:
         """How many rows the cached shuffle has."""
         return size.rows
