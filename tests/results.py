@@ -36,6 +36,11 @@ class Counting:
         self.seconds: dict[str, float] = {}
         self.deselected = 0
         self.broken: list[str] = []
+        self.terminal: Any = None
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Find the terminal, which workers do not have."""
+        self.terminal = session.config.pluginmanager.get_plugin("terminalreporter")
 
     def pytest_deselected(self, items: Sequence[pytest.Item]) -> None:
         """Count what a choice such as -k leaves out."""
@@ -52,7 +57,9 @@ class Counting:
         self.group_of = {item.nodeid: group_of(item, tests) for item in session.items}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keep the worst outcome of a test's three phases."""
+        """Keep the worst outcome of a test's three phases; name one that fails at once."""
+        if report.failed and self.terminal:
+            self.terminal.write_line(f"\nfailed: {report.nodeid}")
         test = report.nodeid
         self.seconds[test] = self.seconds.get(test, 0.0) + report.duration
         before = self.outcomes.get(test)
