@@ -79,8 +79,11 @@ def wheel_installed(yard: Yard) -> None:
 
 
 def installed(log: str) -> bool:
-    """Tell whether the step that installs the wheel has ended, by the engine's words."""
-    step = re.search(r"^(#\d+) \[python-tiny install [^]]*\] RUN", log, re.MULTILINE)
+    """Tell whether the layer with the wheel was put into the image, by the engine's words.
+
+    The engine calls a step by the name of any target that needs it, so no name is looked for.
+    """
+    step = re.search(r"^(#\d+) \[[^]]+\] COPY --link --from=python-tiny", log, re.MULTILINE)
     return step is not None and f"\n{step[1]} DONE" in log
 
 
