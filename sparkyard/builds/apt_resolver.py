@@ -139,7 +139,7 @@ def parse(said: str, name: str) -> Installable:
 
 
 class _Apt:
-    """apt with the sources of a stack, and no packages installed but those it is told of."""
+    """apt with the sources of a stack and a list of installed packages of our own."""
 
     def __init__(self, stack: Stack, settings: Settings) -> None:
         self._work = paths.cache() / "apt"
