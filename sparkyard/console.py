@@ -21,6 +21,11 @@ def fail(error: SparkyardError) -> int:
     return error.exit_code
 
 
+def count(number: int, name: str) -> str:
+    """Return a number with the name of what is counted, in the plural where it is not one."""
+    return f"{number} {name}{'' if number == 1 else 's'}"
+
+
 def size(octets: float) -> str:
     """Return a number of bytes in the decimal unit that registries use."""
     for unit in ("B", "kB", "MB"):

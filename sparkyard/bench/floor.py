@@ -21,7 +21,7 @@ from sparkyard.command import run
 from sparkyard.locks import apt_lock, dependencies, jars, spark_jars
 from sparkyard.plan import base_image
 from sparkyard.plan.plan import Site
-from sparkyard.settings import DEBIAN, MAVEN_CENTRAL, PYPI, ca_bundle
+from sparkyard.settings import MAVEN_CENTRAL, PYPI, archives, ca_bundle
 
 
 def seconds(where: Site) -> dict[str, float]:
@@ -49,12 +49,11 @@ def seconds(where: Site) -> dict[str, float]:
 def _debian(where: Site, place: Path, base: str) -> None:
     """Download and extract the base (mmdebstrap's `extract` does no more) and all packages."""
     stack = where.stack
-    mirror = where.settings.apt_mirror or DEBIAN
+    mirror, security = archives(where.settings)
     argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
     argv += ["--include=?essential", "--include=apt"]
     run([*argv, stack.debian, str(place / "root"), mirror])
     lists = [apt_lock.locked(stack, name).debs for name in apt_lock.lists(stack)[1:]]
-    security = where.settings.apt_security_mirror or f"{DEBIAN}-security"
     words = []
     for deb in (deb for debs in lists for deb in debs):
         origin = security if deb.suite.endswith("-security") else mirror

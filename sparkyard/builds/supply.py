@@ -50,7 +50,7 @@ def put(made: Proposal) -> None:
     made.put()
     secure = sum(bool(move.security) for move in moves)
     of_them = f", {secure} of them security updates" if any(m.kind == DEBIAN for m in moves) else ""
-    console.note(f"{_count(moves, 'package')} moved{of_them}")
+    console.note(f"{console.count(len(moves), 'package')} moved{of_them}")
     console.note(f"changed: {', '.join(map(proposal.shown, files))}; commit them")
 
 
@@ -59,7 +59,7 @@ def _renew(where: Site, lists: Sequence[str], missing: Missing) -> None:
     if missing.why:
         console.note(f"the snapshots of Debian's archive could not be reached: {missing.why}")
     console.note(
-        f"{_count(missing.debs, 'locked Debian package')} gone from Debian's archive "
+        f"{console.count(len(missing.debs), 'locked Debian package')} gone from Debian's archive "
         f"({missing.named()}): renewing the Debian locks"
     )
     proposal.require_writable(where.stack)
@@ -86,7 +86,3 @@ def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[str,
         or name == apt_lock.BASE
         or f"{APT}{name}" in layers
     )
-
-
-def _count(things: Sequence[object], name: str) -> str:
-    return f"{len(things)} {name}{'' if len(things) == 1 else 's'}"

@@ -100,7 +100,9 @@ def fetch(wanted: Iterable[Wanted], settings: Settings) -> Missing:
     rest = [each for each in absent if each not in gone]
     if rest:
         octets = sum(each.deb.size for each in rest)
-        console.note(f"fetching {_packages(rest)}, {console.size(octets)}")
+        console.note(
+            f"fetching {console.count(len(rest), 'Debian package')}, {console.size(octets)}"
+        )
         _get_all(mirror.get, rest, mirror.url)
     return Missing()
 
@@ -150,7 +152,8 @@ def _from_snapshot(host: _Host, gone: list[Wanted]) -> Missing:
         there = _ask_all(host.has, gone, host.in_snapshot)
         missing = [each.deb for each, has in zip(gone, there, strict=True) if not has]
         if not missing:
-            console.note(f"fetching {_packages(gone)} from {mask(host.snapshot)}")
+            packages = console.count(len(gone), "Debian package")
+            console.note(f"fetching {packages} from {mask(host.snapshot)}")
             _get_all(host.get, gone, host.in_snapshot)
         return Missing(tuple(missing))
     except (NetworkError, CertificateError, MirrorError) as error:
@@ -208,10 +211,6 @@ def _side_by_side(
     finally:
         stop.set()
     return [results[number] for number in range(len(tasks))]
-
-
-def _packages(wanted: Sequence[Wanted]) -> str:
-    return f"{len(wanted)} Debian package{'' if len(wanted) == 1 else 's'}"
 
 
 class _Host:
