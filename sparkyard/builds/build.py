@@ -63,9 +63,7 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
         if planned.rebuilds or no_cache:
             ca_bundle(where.settings)  # one that cannot be used is told of before anything is made
             engine.ensure()
-            bootstrap = not base_image.is_there(where.stack, where.settings)
-            supply.provide(where, (step.image for step in planned.steps), bootstrap=bootstrap)
-            base = base_image.provide(where.stack, where.settings)
+            base = supply.base(where, (step.image for step in planned.steps))
             planned = plan.make(where, wanted, base)
             if no_cache:
                 planned = planned.all_anew()

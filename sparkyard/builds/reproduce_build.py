@@ -18,7 +18,7 @@ from sparkyard.builds import bake, build, supply
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.errors import SparkyardError
-from sparkyard.plan import base_image, plan
+from sparkyard.plan import plan
 
 REPOSITORY = "sparkyard-reproduce"
 
@@ -28,10 +28,7 @@ def main(stack: str, tag: str, result: Path, wanted: tuple[str, ...]) -> int:
     where = plan.site(stack, locked=True)
     try:
         engine.ensure()
-        images = plan.published(where.family, wanted)
-        bootstrap = not base_image.is_there(where.stack, where.settings)
-        supply.provide(where, images, bootstrap=bootstrap)
-        base = base_image.provide(where.stack, where.settings)
+        base = supply.base(where, plan.published(where.family, wanted))
         planned = plan.make(where, wanted, base).all_anew()
         build._place_uv()
         bake.write_mirrors(where.settings)

@@ -12,6 +12,8 @@ from sparkyard.errors import MirrorError
 from sparkyard.fetch import debs
 from sparkyard.fetch.debs import Missing
 from sparkyard.locks import apt_lock
+from sparkyard.plan import base_image
+from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.plan import Site
 from sparkyard.plan.targets import APT
 
@@ -42,6 +44,16 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     for name in lists:
         if name != apt_lock.DEBIAN:
             debs.lay_out(where.stack, name)
+
+
+def base(where: Site, images: Iterable[str]) -> BaseImage:
+    """Lay out the Debian packages of some images, and return the base that they stand on.
+
+    Raises:
+        SparkyardError: as `provide`; or the base could not be made.
+    """
+    provide(where, images, bootstrap=not base_image.is_there(where.stack, where.settings))
+    return base_image.provide(where.stack, where.settings)
 
 
 def put(made: Proposal) -> None:
