@@ -26,6 +26,7 @@ from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.facts import layers
 from sparkyard.facts.layers import Layer
+from sparkyard.fetch import sources
 from sparkyard.locks import dependencies
 from sparkyard.plan import plan
 
@@ -211,7 +212,7 @@ def bump(root: Path) -> None:
     declaration = directory / "pyproject.toml"
     lock = (directory / "poetry.lock").read_text()
     declaration.write_text(older(declaration.read_text(), lock))
-    dependencies.lock(directory, where.settings)
+    dependencies.lock(directory, where.settings, sources.archive)
 
 
 def older(declared: str, lock: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sparkyard import archive, paths
 from sparkyard.command import run
-from sparkyard.locks import apt_lock, dependencies, jars, spark_jars
+from sparkyard.locks import apt_lock, dependencies, jars, python_lock, spark_jars
 from sparkyard.plan import base_image
 from sparkyard.plan.plan import Site
 from sparkyard.settings import MAVEN_CENTRAL, PYPI, archives, ca_bundle
@@ -74,16 +74,13 @@ def _python(where: Site, place: Path) -> None:
     environment = {"SSL_CERT_FILE": str(bundle)} if bundle else None
     index = where.settings.pypi_index or PYPI
     wheels = place / "wheels.txt"
-    wheels.write_text(
-        "".join(
-            requirement.lines
-            for group in dependencies.groups(directory)
-            for requirement in dependencies.parse(
-                dependencies.exported(directory, group).read_text()
-            )
-            if requirement.name != "pyspark"
-        )
-    )
+    packages = [
+        package
+        for package in python_lock.read(directory / "poetry.lock")
+        if package.name != "pyspark" and package.kind not in python_lock.ARCHIVED
+    ]
+    texts = python_lock.requirements(packages, dependencies.groups(directory), lambda _: "")
+    wheels.write_text("".join(texts.values()))
     argv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-cache"]
     argv += ["--python-version", where.stack.python, "--default-index", index]
     argv += ["--target", str(place / "wheels"), "--require-hashes", "--requirements", str(wheels)]

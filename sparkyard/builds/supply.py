@@ -1,4 +1,4 @@
-"""Are the Debian packages of a build at hand? Fetched, and locked anew where they are gone."""
+"""Does a build have all that it does not fetch? Debian packages that are gone are locked anew."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from sparkyard.builds import apt_resolver, proposal
 from sparkyard.builds.proposal import APT as DEBIAN
 from sparkyard.builds.proposal import Proposal
 from sparkyard.errors import MirrorError
-from sparkyard.fetch import debs
+from sparkyard.fetch import debs, sources
 from sparkyard.fetch.debs import Missing
-from sparkyard.locks import apt_lock
+from sparkyard.locks import apt_lock, dependencies
 from sparkyard.plan import base_image
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.plan import Site
@@ -19,8 +19,9 @@ from sparkyard.plan.targets import APT
 
 
 def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
-    """Lay out the locked Debian packages of some images for a build.
+    """Lay out what a build of some images does not fetch itself.
 
+    That is their locked Debian packages, and the archives of Python packages that are in no index.
     Where a locked package is gone from the archive and its snapshots, all Debian locks of the
     stack are renewed in the checkout, unless the setting `locked` is on.
 
@@ -34,6 +35,7 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
             its own index names.
         NetworkError, CertificateError: Debian's archive could not be reached.
         FileAccessError: the locks cannot be written.
+        HashMismatchError: the sources of a Python package are not those that were locked.
     """
     lists = _lists(where, images, bootstrap=bootstrap)
     missing = debs.fetch(debs.of_lists(where.stack, lists), where.settings)
@@ -44,6 +46,8 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     for name in lists:
         if name != apt_lock.DEBIAN:
             debs.lay_out(where.stack, name)
+    for group in dependencies.groups(where.stack.dependencies):
+        sources.lay_out(where.stack, group, where.settings)
 
 
 def base(where: Site, images: Iterable[str]) -> BaseImage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from sparkyard.builds import apt_resolver, bake, proposal, supply
 from sparkyard.builds.build import only_build
 from sparkyard.builds.proposal import APT, JARS, KINDS, PYTHON, Move, Proposal
 from sparkyard.engine import engine
-from sparkyard.errors import OutdatedLocksError
+from sparkyard.errors import OutdatedLocksError, StaleLockError
 from sparkyard.family import images, stack
 from sparkyard.family.stack import Stack
+from sparkyard.fetch import sources
 from sparkyard.locks import apt_lock, dependencies, jar_resolver, jars, spark_jars
 from sparkyard.plan import base_image, plan
 from sparkyard.plan.plan import Site
@@ -39,7 +41,7 @@ def main(argv: list[str]) -> int:
         where = plan.site(name)
         if not chosen.check:
             with only_build(), proposal.propose(where.stack) as made:
-                _lock(where, made, kinds, upgrade)
+                _lock(where, made, kinds, upgrade, only=bool(chosen.only))
                 moves[name] = made.moves()
                 files += made.files()
                 if made.files() and not chosen.dry_run:
@@ -61,7 +63,8 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--only", action="append", choices=KINDS, metavar="KIND",
-        help=f"lock only this kind ({', '.join(KINDS)}); may be repeated",
+        help=f"lock only this kind ({', '.join(KINDS)}), and jars even where their declaration is "
+        "what it was; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--dry-run", action="store_true",
@@ -84,15 +87,37 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     return chosen
 
 
-def _lock(where: Site, made: Proposal, kinds: tuple[str, ...], upgrade: list[str]) -> None:
-    """Make new locks of some kinds in a proposal."""
-    if PYTHON in kinds:
-        dependencies.lock(made.copy.dependencies, where.settings, upgrade=upgrade)
+def _lock(
+    where: Site, made: Proposal, kinds: tuple[str, ...], upgrade: list[str], *, only: bool
+) -> None:
+    """Make new locks of some kinds in a proposal.
+
+    Python packages and jars are exact once they are locked: they are resolved again where their
+    declaration changed, or on request (`upgrade`, `only`). Debian's packages are what apt has now.
+    """
+    directory = made.stack.dependencies
+    if PYTHON in kinds and (upgrade or not _is_current(dependencies.check_current, directory)):
+        dependencies.lock(
+            made.copy.dependencies,
+            where.settings,
+            sources.archive,
+            upgrade=upgrade,
+            origin=made.stack.dependencies,
+        )
     if APT in kinds:
         made.secured = apt_resolver.lock(made.copy, where.settings)
-    if JARS in kinds:
+    # Whether jars fit depends on the Spark that poetry.lock names.
+    if JARS in kinds and (only or not _is_current(jars.check_current, made.copy.dependencies)):
         engine.ensure()
         _lock_jars(made.copy, where)
+
+
+def _is_current(check: Callable[[Path], None], directory: Path) -> bool:
+    try:
+        check(directory)
+    except StaleLockError:
+        return False
+    return True
 
 
 def _lock_jars(copy: Stack, where: Site) -> None:

@@ -1,6 +1,6 @@
 """How are a stack's Python packages locked, exported for the builds, and found to be stale?
 
-Poetry locks `pyproject.toml` into `poetry.lock`. The export has one file with hashes a group,
+Poetry locks `pyproject.toml` into `poetry.lock`. From that one file with hashes is written a group,
 `requirements/<group>.txt`; a package that several groups need stands in the first of them only, so
 that groups can be installed as separate layers. `requirements/exported.toml` holds the digests by
 which a stale or hand-edited file is noticed without running Poetry.
@@ -11,15 +11,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from sparkyard import toml_file
@@ -30,22 +27,13 @@ from sparkyard.errors import (
     StaleLockError,
 )
 from sparkyard.family.images import Family
+from sparkyard.locks import python_lock, source_archive
+from sparkyard.locks.python_lock import Package
 from sparkyard.settings import PYPI, Settings, ca_bundle
 
 REMEDY = "Run `nox -s dependencies` (or `make dependencies`), look at the change, and commit it."
 LAYER_PREFIX = "python-"
 _HEADER = "# Written by `nox -s dependencies` from poetry.lock; edits are refused.\n"
-_NAME = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==[^;\\]*(?:;([^\\]*))?")
-_PLATFORM = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"}
-"""What the images are: packages for other systems are left out of the export."""
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """One locked package as a requirements file has it: `lines` with version, marker, hashes."""
-
-    name: str
-    lines: str
 
 
 def groups(stack_directory: Path) -> tuple[str, ...]:
@@ -83,41 +71,53 @@ def check_current(stack_directory: Path) -> None:
         raise StaleLockError(
             f"{record} speaks of {', '.join(sorted(leftover))}, which is gone.", REMEDY
         )
+    _check_sources(stack_directory)
 
 
-def lock(stack_directory: Path, settings: Settings, *, upgrade: Sequence[str] = ()) -> None:
-    """Lock and export; on any failure the files stay as they were.
+def lock(
+    stack_directory: Path,
+    settings: Settings,
+    archive: Callable[[Package, Path, Settings], str],
+    *,
+    upgrade: Sequence[str] = (),
+    origin: Path | None = None,
+) -> None:
+    """Lock, and write the requirements files; on any failure the files stay as they were.
 
     Args:
         stack_directory: where pyproject.toml and poetry.lock are.
         settings: for the index and the CA bundle.
+        archive: makes the archive of a package that is in no index, keeps it, and returns its
+            sha256; gets the package, the directory that its path is relative to, the settings.
         upgrade: packages that may move to a newer version; all when it holds ".".
+        origin: the directory in the checkout, where stack_directory is a copy of it.
 
     Raises:
-        StaleLockError: Poetry found no set of versions, or could not reach the index.
+        StaleLockError: Poetry found no set of versions, could not reach the index, or locked a
+            package that no build could take.
     """
+    origin = origin or stack_directory
     with tempfile.TemporaryDirectory(prefix="sparkyard-lock-") as name:
-        work = Path(name)
-        shutil.copy(stack_directory / "pyproject.toml", work)
-        if (stack_directory / "poetry.lock").exists():
-            shutil.copy(stack_directory / "poetry.lock", work)
+        work = _laid_out(stack_directory, origin, Path(name))
         if "." in upgrade:
             _poetry(work, settings, "lock", "--regenerate")
         elif upgrade:
             _poetry(work, settings, "update", "--lock", *upgrade)
         else:
             _poetry(work, settings, "lock")
-        requirements = work / "requirements"
-        requirements.mkdir()
-        exports = {
-            group: parse(_poetry(work, settings, "export", "--only", group))
-            for group in groups(work)
-        }
-        for group, kept in partition(exports).items():
-            exported(work, group).write_text(_HEADER + "".join(item.lines for item in kept))
+        packages = python_lock.read(work / "poetry.lock")
+        python_lock.require_installable(
+            packages, origin / "pyproject.toml", settings.pypi_index or PYPI
+        )
+        (work / "requirements").mkdir()
+        texts = python_lock.requirements(
+            packages, groups(work), lambda package: archive(package, origin, settings)
+        )
+        for group, text in texts.items():
+            exported(work, group).write_text(_HEADER + text)
         digests = "".join(f'"{key}" = "{value}"\n' for key, value in _digests(work).items())
-        (requirements / "exported.toml").write_text(f"{_HEADER}[sha256]\n{digests}")
-        _replace(requirements, stack_directory / "requirements")
+        (work / "requirements/exported.toml").write_text(f"{_HEADER}[sha256]\n{digests}")
+        _replace(work / "requirements", stack_directory / "requirements")
         shutil.copy(work / "poetry.lock", stack_directory / "poetry.lock")
 
 
@@ -137,28 +137,6 @@ def lock_tools(root: Path, settings: Settings) -> None:
     (root / "tools.lock").write_text(header + locked)
 
 
-def parse(requirements: str) -> tuple[Requirement, ...]:
-    """Return the packages for Linux in the text of a requirements file that has hashes."""
-    found: list[Requirement] = []
-    for block in re.split(r"\n(?=\S)", requirements.strip()):
-        pinned = _NAME.match(block)
-        if pinned and _on_linux(pinned.group(2)):
-            found.append(Requirement(canonicalize_name(pinned.group(1)), f"{block}\n"))
-    return tuple(found)
-
-
-def partition(
-    exports: Mapping[str, Iterable[Requirement]],
-) -> dict[str, tuple[Requirement, ...]]:
-    """Return each group with the packages that no group before it has."""
-    seen: set[str] = set()
-    kept: dict[str, tuple[Requirement, ...]] = {}
-    for group, packages in exports.items():
-        kept[group] = tuple(package for package in packages if package.name not in seen)
-        seen |= {package.name for package in kept[group]}
-    return kept
-
-
 def check_closed(stack_directory: Path, family: Family) -> None:
     """Check that each image takes all groups in which the packages of its groups stand.
 
@@ -171,11 +149,11 @@ def check_closed(stack_directory: Path, family: Family) -> None:
     file = stack_directory / "poetry.lock"
     needed: dict[str, list[str]] = {}
     for package in toml_file.read(file).get("package", []):
-        needed[str(package["name"]).lower()] = list(package.get("groups", []))
+        needed[canonicalize_name(str(package["name"]))] = list(package.get("groups", []))
     home = {
-        requirement.name: group
+        package: group
         for group in groups(stack_directory)
-        for requirement in parse(exported(stack_directory, group).read_text())
+        for package in python_lock.names(exported(stack_directory, group).read_text())
     }
     for image in family.images:
         taken = {
@@ -194,6 +172,69 @@ def check_closed(stack_directory: Path, family: Family) -> None:
                 )
 
 
+def _laid_out(stack_directory: Path, origin: Path, place: Path) -> Path:
+    """Copy what Poetry reads, so that paths lead from it where they lead in the checkout."""
+    root = origin.parents[1].resolve()
+    work = place / origin.resolve().relative_to(root)
+    work.mkdir(parents=True)
+    for name in ("pyproject.toml", "poetry.lock"):
+        if (stack_directory / name).exists():
+            shutil.copy(stack_directory / name, work)
+    for name, path in _paths(stack_directory / "pyproject.toml"):
+        source = (origin / path).resolve()
+        if not source.is_relative_to(root):
+            raise StaleLockError(
+                f"{origin / 'pyproject.toml'} takes {name} from {path}, outside of the checkout: "
+                "no other machine has it there.",
+                "Put it into the checkout, or take it by git, by url or from the index.",
+            )
+        files = [source]
+        if source.is_dir():
+            files = [source / file for file in source_archive.files(source)]
+        elif not source.exists():
+            raise StaleLockError(
+                f"{origin / 'pyproject.toml'} takes {name} from {path}, and there is nothing.",
+                f"Correct the path: it is relative to {origin}.",
+            )
+        for file in files:
+            copy = place / file.relative_to(root)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy, follow_symlinks=False)
+    return work
+
+
+def _paths(declaration: Path) -> Iterator[tuple[str, str]]:
+    """Give name and path of each package that is declared by its path."""
+    poetry = toml_file.table(toml_file.read(declaration), "tool", declaration).get("poetry", {})
+    for group in poetry.get("group", {}).values():
+        for name, wanted in group.get("dependencies", {}).items():
+            for one in wanted if isinstance(wanted, list) else [wanted]:
+                if isinstance(one, dict) and "path" in one:
+                    yield name, str(one["path"])
+
+
+def _check_sources(stack_directory: Path) -> None:
+    """Check that packages which are taken from the checkout are what was locked.
+
+    Raises:
+        StaleLockError: one was changed, or is gone.
+    """
+    locked = {
+        archive.package: archive.sha256
+        for group in groups(stack_directory)
+        for archive in python_lock.archives(exported(stack_directory, group).read_text())
+    }
+    for package in python_lock.read(stack_directory / "poetry.lock") if locked else ():
+        if package.kind in (python_lock.DIRECTORY, python_lock.FILE):
+            content = source_archive.of_checkout(package, stack_directory)
+            if source_archive.digest(content) != locked.get(package.name):
+                raise StaleLockError(
+                    f"{stack_directory / package.origin} was changed after {package.name} was "
+                    "last locked.",
+                    REMEDY,
+                )
+
+
 def _poetry(work: Path, settings: Settings, *words: str) -> str:
     bundle = ca_bundle(settings)
     # Through the plugin Poetry reads a PEP 503 index, which is what mirrors serve, and the lock
@@ -207,7 +248,7 @@ def _poetry(work: Path, settings: Settings, *words: str) -> str:
         environment |= {"REQUESTS_CA_BUNDLE": str(bundle), "SSL_CERT_FILE": str(bundle)}
     argv = [sys.executable, "-m", "poetry", "--no-interaction", *words]
     try:
-        return run(argv, env=environment, cwd=work, quiet=words[0] == "export").stdout
+        return run(argv, env=environment, cwd=work, quiet=False).stdout
     except CommandFailedError as error:
         raise StaleLockError(
             f"`poetry {words[0]}` failed: nothing was changed.",
@@ -251,14 +292,6 @@ def _replace(new: Path, old: Path) -> None:
     for file in old.iterdir():
         if not (new / file.name).exists():
             file.unlink()
-
-
-def _on_linux(marker: str | None) -> bool:
-    """Tell whether a marker can hold in the images; the lock itself limits the Python."""
-    if not marker:
-        return True
-    irrelevant = re.sub(r"python_(full_)?version\s*\S+\s*\"[^\"]*\"", 'os_name == "posix"', marker)
-    return Marker(irrelevant.strip()).evaluate(dict(_PLATFORM))
 
 
 def _sha256(text: str) -> str:

@@ -14,7 +14,7 @@ from sparkyard import paths
 from sparkyard.errors import UnknownNameError
 from sparkyard.family.images import ROOT_PARENT, Family, Image
 from sparkyard.family.stack import Stack
-from sparkyard.fetch import debs
+from sparkyard.fetch import debs, sources
 from sparkyard.locks import apt_lock, dependencies, jars
 from sparkyard.names import nearest
 from sparkyard.plan import inputs
@@ -177,6 +177,7 @@ class Targets:
         if kind == PYTHON:
             decide = [dependencies.exported(self._stack.dependencies, group)]
             contexts |= {"uv": UV, "requirements": decide[0].parent}
+            contexts |= {"sources": sources.place(self._stack, group)}
         elif kind == JARS:
             decide = [jars.lock_file(self._stack.dependencies, group)]
             contexts |= {"locks": decide[0].parent}

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sparkyard.builds.proposal import Move
+from sparkyard.builds import apt_resolver, proposal
+from sparkyard.builds.proposal import KINDS, Move
 from sparkyard.commands import dependencies
+from sparkyard.engine import engine
 from sparkyard.errors import OutdatedLocksError
+from sparkyard.locks import dependencies as locks
+from tests.unit.small_family import STACK, make, site
 
+MORE_JARS = '[groups.more]\ndependencies = [{ artifact = "org.example:other:1.0" }]\n'
 MOVE = Move("apt", "base", "tini", "1.0-1", "1.0-2", security=True)
 
 
@@ -55,3 +61,44 @@ def test_what_would_move_is_a_document_for_scripts(capsys: pytest.CaptureFixture
 def test_nothing_that_would_move_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     dependencies._show({"s": ()}, [], as_json=False)
     assert "nothing would move" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("changed", "upgrade", "only", "resolved"),
+    [
+        ("", [], False, ["apt"]),
+        ("pyproject.toml", [], False, ["python", "apt"]),
+        ("jars.toml", [], False, ["apt", "jars"]),
+        ("", ["."], False, ["python", "apt"]),
+        ("", [], True, ["apt", "jars"]),
+    ],
+)
+def test_what_did_not_change_is_not_resolved_again(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    changed: str,
+    upgrade: list[str],
+    *,
+    only: bool,
+    resolved: list[str],
+) -> None:
+    directory = make(tmp_path, monkeypatch)
+    if changed:
+        with (directory / changed).open("a") as file:
+            file.write("[tool.x]\ny = 1\n" if changed == "pyproject.toml" else MORE_JARS)
+    done: list[str] = []
+
+    def resolve(kind: str) -> Callable[..., dict[str, frozenset[str]]]:
+        def call(*_: object, **__: object) -> dict[str, frozenset[str]]:
+            done.append(kind)
+            return {}
+
+        return call
+
+    monkeypatch.setattr(locks, "lock", resolve("python"))
+    monkeypatch.setattr(apt_resolver, "lock", resolve("apt"))
+    monkeypatch.setattr(dependencies, "_lock_jars", resolve("jars"))
+    monkeypatch.setattr(engine, "ensure", lambda: None)
+    with proposal.propose(STACK) as made:
+        dependencies._lock(site(), made, KINDS, upgrade, only=only)
+    assert done == resolved

@@ -2,54 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from sparkyard import paths
 from sparkyard.command import Completed
-from sparkyard.errors import CommandFailedError, MalformedFileError, StaleLockError
-from sparkyard.locks import dependencies
-from sparkyard.locks.dependencies import Requirement, parse, partition
+from sparkyard.errors import CommandFailedError, MalformedFileError, MirrorError, StaleLockError
+from sparkyard.fetch import sources, store
+from sparkyard.locks import dependencies, python_lock, source_archive
 from sparkyard.settings import Settings
-from tests.unit.small_family import FILES, family, make, seal
-
-EXPORT = """\
-aiohttp==3.9.1 ; python_version == "3.11" \\
-    --hash=sha256:aa \\
-    --hash=sha256:bb
-appnope==0.1.4 ; python_version == "3.11" and platform_system == "Darwin" \\
-    --hash=sha256:cc
-colorama==0.4.6 ; python_version >= "3.11" and sys_platform == "win32" \\
-    --hash=sha256:dd
-Ruamel.Yaml==0.18 ; python_full_version < "3.12" and (os_name == "posix" or os_name == "nt") \\
-    --hash=sha256:ee
-zipp==3.0 \\
-    --hash=sha256:ff
-"""
+from tests import source_package
+from tests.unit.small_family import FILES, STACK, family, make, seal
 
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return make(tmp_path, monkeypatch)
-
-
-def test_reads_the_packages_for_linux() -> None:
-    found = parse(EXPORT)
-    assert [item.name for item in found] == ["aiohttp", "ruamel-yaml", "zipp"]
-    assert found[0].lines.endswith("--hash=sha256:bb\n")
-    assert found[0].lines.count("--hash") == 2
-
-
-@pytest.mark.parametrize("text", ["", "\n", "# a comment\n", "--index-url https://x\n"])
-def test_reads_no_packages_where_there_are_none(text: str) -> None:
-    assert parse(text) == ()
-
-
-def test_a_package_stands_in_the_first_group_that_needs_it() -> None:
-    a, b, c = (Requirement(name, f"{name}==1\n") for name in "abc")
-    assert partition({"x": [b], "y": [a, b], "z": [a, b, c]}) == {"x": (b,), "y": (a,), "z": (c,)}
-    assert partition({}) == {}
-    assert partition({"x": [a], "y": [a]}) == {"x": (a,), "y": ()}
 
 
 def test_groups_are_in_the_order_of_the_declaration(stack: Path) -> None:
@@ -141,24 +113,35 @@ def test_packages_that_no_group_has_on_linux_are_no_lack(stack: Path) -> None:
     dependencies.check_closed(stack, family())
 
 
+LOCKED = """
+[[package]]
+name = "shared"
+version = "1.0"
+groups = ["one", "two"]
+files = [{file = "shared-1.0.tar.gz", hash = "sha256:1"}]
+"""
+
+
 def poetry(
-    monkeypatch: pytest.MonkeyPatch, *, fails: str = ""
+    monkeypatch: pytest.MonkeyPatch, *, fails: bool = False, more: str = ""
 ) -> list[tuple[list[str], dict[str, str]]]:
-    """Stand in for Poetry: locks nothing anew, exports one package for each group."""
+    """Stand in for Poetry: locks one package, and what is given."""
     asked: list[tuple[list[str], dict[str, str]]] = []
 
     def run(argv: list[str], *, env: dict[str, str], cwd: Path, **_: object) -> Completed:
-        words = argv[4:]
-        asked.append((words, env))
-        if words[0] == fails:
+        asked.append((argv[4:], env))
+        if fails:
             raise CommandFailedError("no", "no", detail="Because a depends on b ...")
-        if words[0] != "export":
-            (cwd / "poetry.lock").write_text("# new\n")
-            return Completed(0, "", "")
-        return Completed(0, f"shared==1.0\n{words[2]}==1.0 \\\n    --hash=sha256:1\n", "")
+        (cwd / "poetry.lock").write_text(LOCKED + more)
+        return Completed(0, "", "")
 
     monkeypatch.setattr(dependencies, "run", run)
     return asked
+
+
+def lock(stack: Path, settings: Settings | None = None, upgrade: tuple[str, ...] = ()) -> None:
+    settings = settings or Settings(ca_bundle="none")
+    dependencies.lock(stack, settings, sources.archive, upgrade=upgrade)
 
 
 def test_locking_writes_all_files_and_they_are_current(
@@ -166,12 +149,12 @@ def test_locking_writes_all_files_and_they_are_current(
 ) -> None:
     asked = poetry(monkeypatch)
     (stack / "requirements/old.txt").write_text("")
-    dependencies.lock(stack, Settings(ca_bundle="none"))
-    assert [words[0] for words, _ in asked] == ["lock", "export", "export"]
+    lock(stack)
+    assert [words[0] for words, _ in asked] == ["lock"]
     dependencies.check_current(stack)
     files = sorted(file.name for file in (stack / "requirements").iterdir())
     assert files == ["exported.toml", "one.txt", "two.txt"]
-    assert "shared" in (stack / "requirements/one.txt").read_text()
+    assert "shared==1.0" in (stack / "requirements/one.txt").read_text()
     assert "shared" not in (stack / "requirements/two.txt").read_text()
     for name in files:
         assert "nox -s dependencies" in (stack / "requirements" / name).read_text()
@@ -180,32 +163,151 @@ def test_locking_writes_all_files_and_they_are_current(
 @pytest.mark.parametrize(
     ("upgrade", "words"),
     [
-        ([], ["lock"]),
-        (["."], ["lock", "--regenerate"]),
-        (["a", "b"], ["update", "--lock", "a", "b"]),
+        ((), ["lock"]),
+        ((".",), ["lock", "--regenerate"]),
+        (("a", "b"), ["update", "--lock", "a", "b"]),
     ],
 )
 def test_upgrades_what_is_asked_for(
-    stack: Path, monkeypatch: pytest.MonkeyPatch, upgrade: list[str], words: list[str]
+    stack: Path, monkeypatch: pytest.MonkeyPatch, upgrade: tuple[str, ...], words: list[str]
 ) -> None:
     asked = poetry(monkeypatch)
-    dependencies.lock(stack, Settings(ca_bundle="none"), upgrade=upgrade)
+    lock(stack, upgrade=upgrade)
     assert asked[0][0] == words
 
 
 def test_the_mirror_reaches_poetry(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = poetry(monkeypatch)
-    dependencies.lock(stack, Settings(ca_bundle="none", pypi_index="http://mine/simple"))
+    lock(stack, Settings(ca_bundle="none", pypi_index="http://mine/simple"))
     assert asked[0][1]["POETRY_PYPI_MIRROR_URL"] == "http://mine/simple"
     assert "SSL_CERT_FILE" not in asked[0][1]
 
 
-@pytest.mark.parametrize("step", ["lock", "export"])
-def test_a_failure_changes_nothing(stack: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def refusal(stack: Path) -> StaleLockError:
+    """Lock, and return the refusal; nothing was changed then."""
     seal(stack)
     before = {file: file.read_bytes() for file in stack.rglob("*") if file.is_file()}
-    poetry(monkeypatch, fails=step)
-    with pytest.raises(StaleLockError, match=f"poetry {step}") as refusal:
-        dependencies.lock(stack, Settings(ca_bundle="none"))
-    assert refusal.value.detail == "Because a depends on b ..."
+    with pytest.raises(StaleLockError) as refused:
+        lock(stack)
     assert {file: file.read_bytes() for file in stack.rglob("*") if file.is_file()} == before
+    return refused.value
+
+
+def test_a_failure_of_poetry_changes_nothing(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    poetry(monkeypatch, fails=True)
+    refused = refusal(stack)
+    assert "poetry lock" in refused.what
+    assert refused.detail == "Because a depends on b ..."
+
+
+PACKAGE = """
+[[package]]
+name = "{name}"
+version = "1.0"
+groups = ["two"]
+files = [{files}]
+[package.source]
+type = "{type}"
+url = "{url}"
+"""
+
+
+@pytest.mark.parametrize(
+    ("package", "said"),
+    [
+        (
+            {"type": "legacy", "url": "https://user:pw@corp.example/simple/", "files": "HASH"},
+            "ourlib from the index https://corp.example/simple, which builds do not ask",
+        ),
+        ({"type": "hg", "url": "https://example.com/x"}, "a source of the kind hg"),
+        ({"type": "url", "url": "https://example.com/x.whl"}, "no hash of ourlib 1.0"),
+        (
+            {"type": "git", "url": "https://user:pw@example.com/x.git"},
+            "address of ourlib in .* holds a password",
+        ),
+        ({"type": "directory", "url": "../ourlib"}, "there are no files"),
+        ({"type": "file", "url": "../ourlib.whl", "files": "HASH"}, "No such file"),
+    ],
+    ids=lambda value: value["type"] if isinstance(value, dict) else "",
+)
+def test_a_package_that_no_build_could_take_is_refused(
+    stack: Path, monkeypatch: pytest.MonkeyPatch, package: dict[str, str], said: str
+) -> None:
+    one = {"name": "ourlib", "files": "", **package}
+    one["files"] = one["files"].replace("HASH", '{file = "x", hash = "sha256:1"}')
+    poetry(monkeypatch, more=PACKAGE.format(**one))
+    refused = refusal(stack)
+    assert re.search(said, refused.what)
+    assert "pw" not in refused.what
+    assert refused.remedy
+
+
+def test_an_index_that_builds_ask_is_no_other(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = {"name": "ourlib", "type": "legacy", "url": "https://corp.example/simple"}
+    poetry(monkeypatch, more=PACKAGE.format(**one, files='{file = "x", hash = "sha256:12"}'))
+    lock(stack, Settings(ca_bundle="none", pypi_index="https://me:pw@corp.example/simple/"))
+    assert "ourlib==1.0 \\\n    --hash=sha256:12\n" in (stack / "requirements/two.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [("../../../ourlib", "outside of the checkout"), ("../no", "there is nothing")],
+)
+def test_a_path_that_other_machines_do_not_have(stack: Path, path: str, said: str) -> None:
+    (stack / "pyproject.toml").write_text(
+        f'[tool.poetry.group.one.dependencies]\nourlib = {{path = "{path}"}}\n'
+    )
+    (stack / "requirements/two.txt").unlink()
+    refused = refusal(stack)
+    assert said in refused.what
+    assert "ourlib" in refused.what
+
+
+def declare(stack: Path, package: str) -> None:
+    """Let one group have one package; Poetry itself needs nothing from the network for it."""
+    (stack / "pyproject.toml").write_text(
+        '[project]\nname = "s"\nversion = "0"\nrequires-python = ">=3.11,<3.12"\n'
+        "[tool.poetry]\npackage-mode = false\n"
+        f"[tool.poetry.group.one.dependencies]\nours = {package}\n"
+    )
+    for name in ("poetry.lock", "requirements/one.txt", "requirements/two.txt"):
+        (stack / name).unlink()
+
+
+def test_a_package_by_path_is_pinned_by_its_content(stack: Path) -> None:
+    """Poetry itself locks it."""
+    place = source_package.write(stack.parent / "ourlib", "ours")
+    declare(stack, '{path = "../ourlib", develop = true}')
+    lock(stack)
+    dependencies.check_current(stack)
+    [archive] = python_lock.archives((stack / "requirements/one.txt").read_text())
+    assert (archive.package, archive.file) == ("ours", "ours-1.0.tar")
+    with tarfile.open(store.place(archive.sha256)) as tar:
+        assert [(entry.name, entry.mode, entry.mtime) for entry in tar][-2:] == [
+            ("ours-1.0/ours.py", 0o644, 315532800),
+            ("ours-1.0/pyproject.toml", 0o644, 315532800),
+        ]
+    (place / "ours.py").write_text("answer = 43\n")
+    with pytest.raises(StaleLockError, match=r"ourlib was changed after ours was last locked"):
+        dependencies.check_current(stack)
+
+
+def test_a_package_by_git_is_pinned_by_commit_and_content(
+    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Poetry itself locks it; a machine that never had it takes it from the repository again."""
+    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
+    commit = source_package.commit(source_package.write(tmp_path / "elsewhere/ourlib", "ours"))
+    declare(stack, f'{{git = "file://{tmp_path}/elsewhere/ourlib"}}')
+    lock(stack)
+    [archive] = python_lock.archives((stack / "requirements/one.txt").read_text())
+    assert archive.file == f"ours-{commit[:12]}.tar"
+    store.place(archive.sha256).unlink()
+    sources.lay_out(STACK, "one", Settings(ca_bundle="none"))
+    laid_out = sources.place(STACK, "one") / archive.file
+    assert source_archive.digest(laid_out.read_bytes()) == archive.sha256
+
+    store.place(archive.sha256).unlink()
+    shutil.rmtree(tmp_path / "elsewhere")
+    with pytest.raises(MirrorError, match=f"ours could not be had .* commit {commit[:12]}"):
+        sources.lay_out(STACK, "one", Settings(ca_bundle="none"))
