@@ -107,7 +107,7 @@ def lock(
             _poetry(work, settings, "lock")
         packages = python_lock.read(work / "poetry.lock")
         python_lock.require_installable(
-            packages, origin / "pyproject.toml", settings.pypi_index or PYPI
+            packages, origin / "pyproject.toml", groups(work), settings.pypi_index or PYPI
         )
         (work / "requirements").mkdir()
         texts = python_lock.requirements(

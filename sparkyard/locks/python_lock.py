@@ -8,7 +8,7 @@ source_archive.py or fetch/sources.py makes.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -123,18 +123,26 @@ def _requirement(package: Package, sha256: Callable[[Package], str]) -> str:
     return " \\\n    ".join([line, *(f"--hash={digest}" for digest in sorted(hashes))]) + "\n"
 
 
-def require_installable(packages: Iterable[Package], declaration: Path, index: str) -> None:
-    """Refuse packages that no build could take, or could not check.
+def require_installable(
+    packages: Iterable[Package], declaration: Path, groups: Collection[str], index: str
+) -> None:
+    """Refuse packages that no build would take, or could not check.
 
     Args:
         packages: what was locked.
         declaration: the pyproject.toml that asks for them.
+        groups: the groups that become layers.
         index: URL of the index that builds ask.
 
     Raises:
         StaleLockError: with the package, where it comes from, and what to do instead.
     """
     for package in packages:
+        if not set(package.groups).intersection(groups):
+            raise StaleLockError(
+                f"{declaration} declares {package.name} in {package.groups[0]}, which is no layer.",
+                "Declare it in a [tool.poetry.group.NAME.dependencies]: each of them is a layer.",
+            )
         if package.kind == NAMED_INDEX and _bare(package.origin) != _bare(index):
             raise StaleLockError(
                 f"{declaration} takes {package.name} from the index {_bare(package.origin)}, which "

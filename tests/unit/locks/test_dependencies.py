@@ -204,7 +204,7 @@ PACKAGE = """
 [[package]]
 name = "{name}"
 version = "1.0"
-groups = ["two"]
+groups = ["{group}"]
 files = [{files}]
 [package.source]
 type = "{type}"
@@ -219,6 +219,7 @@ url = "{url}"
             {"type": "legacy", "url": "https://user:pw@corp.example/simple/", "files": "HASH"},
             "ourlib from the index https://corp.example/simple, which builds do not ask",
         ),
+        ({"type": "url", "url": "", "group": "main"}, "declares ourlib in main, which is no layer"),
         ({"type": "hg", "url": "https://example.com/x"}, "a source of the kind hg"),
         ({"type": "url", "url": "https://example.com/x.whl"}, "no hash of ourlib 1.0"),
         (
@@ -233,7 +234,7 @@ url = "{url}"
 def test_a_package_that_no_build_could_take_is_refused(
     stack: Path, monkeypatch: pytest.MonkeyPatch, package: dict[str, str], said: str
 ) -> None:
-    one = {"name": "ourlib", "files": "", **package}
+    one = {"name": "ourlib", "group": "two", "files": "", **package}
     one["files"] = one["files"].replace("HASH", '{file = "x", hash = "sha256:1"}')
     poetry(monkeypatch, more=PACKAGE.format(**one))
     refused = refusal(stack)
@@ -243,7 +244,7 @@ def test_a_package_that_no_build_could_take_is_refused(
 
 
 def test_an_index_that_builds_ask_is_no_other(stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    one = {"name": "ourlib", "type": "legacy", "url": "https://corp.example/simple"}
+    one = {"name": "ourlib", "group": "two", "type": "legacy", "url": "https://corp.example/simple"}
     poetry(monkeypatch, more=PACKAGE.format(**one, files='{file = "x", hash = "sha256:12"}'))
     lock(stack, Settings(ca_bundle="none", pypi_index="https://me:pw@corp.example/simple/"))
     assert "ourlib==1.0 \\\n    --hash=sha256:12\n" in (stack / "requirements/two.txt").read_text()
