@@ -71,7 +71,7 @@ class Reader:
         self._place = place
         self._seed = seed
         self._chance = random.Random(seed)  # noqa: S311 - which release is looked at
-        self._allowed: Allowed = {}
+        self._steps: list[Allowed] = [{}]
         self._whole: set[tuple[str, str]] = set()
         self._made: dict[int, MadeRelease] = {}
         self._stopped = threading.Event()
@@ -79,7 +79,7 @@ class Reader:
 
     def allow(self, allowed: Allowed) -> None:
         """Say what tags may name from now on."""
-        self._allowed = dict(allowed)
+        self._steps.append(dict(allowed))
 
     @property
     def started(self) -> bool:
@@ -95,6 +95,15 @@ class Reader:
         self._stopped.set()
         self._thread.join()
         return self.findings
+
+    @property
+    def _allowed(self) -> Allowed:
+        return self._steps[-1]
+
+    def _allowed_since(self, step: int, tag: str) -> tuple[int, ...]:
+        """Return what a tag was allowed to name during a look, which may take several commands."""
+        allowed = (number for one in self._steps[step:] for number in one.get(tag, ()))
+        return tuple(dict.fromkeys(allowed))
 
     def look(self) -> None:
         """Look at everything once."""
@@ -176,9 +185,9 @@ class Reader:
         return found
 
     def _look_at_channel(self, name: str) -> list[str]:
-        before = self._allowed[name]
+        step = len(self._steps) - 1
         channel = self._place.channel(name)
-        allowed = {self._version(n) for n in (*before, *self._allowed[name])}
+        allowed = {self._version(number) for number in self._allowed_since(step, name)}
         if channel.version not in allowed:
             return [f'the channel {name} names "{channel.version}", and not {sorted(allowed)}']
         if not channel.moves:
@@ -191,13 +200,13 @@ class Reader:
     def _look_at_tag(self, tag: str) -> list[str]:
         """Look at one tag of all images, the driver's before the executors'."""
         began = time.monotonic()
-        before = self._allowed[tag]
+        step = len(self._steps) - 1
         seen = {}
         for name in DRIVER_FIRST:
             there = self._place.registry.resolve(self._path(name), tag)
             seen[name] = there.digest if there else None
         ended = time.monotonic()
-        numbers = dict.fromkeys((*before, *self._allowed[tag]))
+        numbers = self._allowed_since(step, tag)
         found, named = [], {}
         for name, digest in seen.items():
             known = {self._digest(tag, name, number): number for number in numbers}
@@ -208,8 +217,8 @@ class Reader:
         self.findings.mixed_looks += mixed
         self.findings.windows.setdefault(tag, Window()).look(began, ended, mixed=mixed)
         roles = {ROLES[name]: number for name, number in named.items() if name in ROLES}
-        aim = self._allowed[tag][-1]
-        if before == self._allowed[tag] and roles["driver"] == aim != roles["executor"]:
+        aim = self._steps[step][tag][-1]
+        if step == len(self._steps) - 1 and roles["driver"] == aim != roles["executor"]:
             found.append(f"{tag} is {aim} for the driver and {roles['executor']} for executors")
         return found
 

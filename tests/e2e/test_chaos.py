@@ -27,7 +27,10 @@ from tests.support import Lab
 def test_no_reader_sees_a_torn_release_while_processes_are_killed(
     capsys: pytest.CaptureFixture[str], kills: int
 ) -> None:
-    assert chaos.main(["--kills", str(kills), "--seed", "7", "--json"]) == 0
+    try:
+        chaos.main(["--kills", str(kills), "--seed", "7", "--json"])
+    except VerificationError as broken:
+        pytest.fail(f"{broken}\n{broken.detail}", pytrace=False)
     figures = json.loads(capsys.readouterr().out)
     assert figures["kills"] == kills
     assert figures["torn reads"] == figures["reads without an answer"] == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from socketserver import StreamRequestHandler
 from typing import cast
@@ -25,7 +25,7 @@ from sparkyard.errors import (
 from sparkyard.push import pushing
 from sparkyard.registry import oci
 from sparkyard.registry.http import Limits
-from sparkyard.registry.oci import Content
+from sparkyard.registry.oci import Content, Descriptor
 from sparkyard.registry.registry import Registry
 from sparkyard.release import publish, releasing
 from sparkyard.release.channel import LATEST
@@ -248,6 +248,37 @@ def test_no_release_moves_a_tag_that_is_a_channel(family: Family) -> None:
     pushing.check_no_channel(family.place.registry, "family", ["main", "spark-0"])
     with pytest.raises(ReferenceFormatError, match=STABLE):
         pushing.check_no_channel(family.place.registry, "family", ["main", STABLE])
+
+
+def test_a_look_that_takes_several_commands_sees_no_torn_release(family: Family) -> None:
+    """A reader on a loaded machine: what was allowed in between counts as well."""
+    for number in (1, 2):
+        family.do(RELEASE, number)
+    reader = Reader(family.place, 0)
+    reader.allow({LATEST: (2,)})
+    between = iter([(RELEASE, 3, (2, 3)), (ROLLBACK, 0, (3, 2))])
+    resolve = family.place.registry.resolve
+    looks = 0
+
+    def slow(repository: str, tag: str) -> Descriptor | None:
+        nonlocal looks
+        looks += 1
+        if tag == LATEST and looks in (2, 4):
+            action, number, allowed = next(between)
+            reader.allow({LATEST: allowed})
+            reader_waits(lambda: family.do(action, number, LATEST))
+            reader.allow({LATEST: allowed[1:]})
+        return resolve(repository, tag)
+
+    def reader_waits(command: Callable[[], None]) -> None:
+        family.place.registry.resolve = resolve  # type: ignore[method-assign]
+        command()
+        family.place.registry.resolve = slow  # type: ignore[method-assign]
+
+    family.place.registry.resolve = slow  # type: ignore[method-assign]
+    assert reader._look_at_tag(LATEST) == []
+    assert next(between, None) is None
+    assert reader._allowed[LATEST] == (2,)
 
 
 def test_what_is_no_release_is_told(family: Family) -> None:
