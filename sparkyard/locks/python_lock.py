@@ -63,7 +63,7 @@ class Package:
         """The file name under which a build has it."""
         if self.kind == FILE:
             return PurePosixPath(self.origin).name
-        return f"{self.name}-{self.commit[:12] or self.version}.tar"
+        return f"{self.name}-{self.commit[:12] or self.version}.zip"
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tarfile
+import stat
+import zipfile
 from pathlib import Path
 
 from sparkyard.command import run
@@ -13,8 +13,8 @@ from sparkyard.errors import StaleLockError
 from sparkyard.locks import python_lock
 from sparkyard.locks.python_lock import Package
 
-_EPOCH = 315_532_800
-"""Seconds from 1970 to 1980, before which no file in a wheel may be dated."""
+_UNIX = 3
+"""The system whose file modes an entry has, in the numbers of the zip format."""
 _LEFT_OUT = ("__pycache__", ".git", ".venv")
 
 
@@ -33,8 +33,7 @@ def files(directory: Path) -> tuple[Path, ...]:
         sorted(
             file
             for file in named
-            if not set(file.parts).intersection(_LEFT_OUT)
-            and ((directory / file).is_file() or (directory / file).is_symlink())
+            if not set(file.parts).intersection(_LEFT_OUT) and (directory / file).is_file()
         )
     )
 
@@ -58,10 +57,10 @@ def of_checkout(package: Package, stack_directory: Path) -> bytes:
 
 
 def pack(directory: Path, name: str, version: str) -> bytes:
-    """Return a directory's files as a tar archive that depends on their content alone.
+    """Return a directory's files as a zip archive that depends on their content alone.
 
-    Without its git history a package cannot ask git for its version; a file PKG-INFO tells it, as
-    in a source distribution.
+    Nothing is compressed: what a compressor writes depends on its version. Without its git history
+    a package cannot ask git for its version; a file PKG-INFO tells it, as in a source distribution.
 
     Raises:
         StaleLockError: there is no such directory, or nothing in it.
@@ -74,19 +73,14 @@ def pack(directory: Path, name: str, version: str) -> bytes:
         )
     content = io.BytesIO()
     top = f"{name}-{version}"
-    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as tar:
+    with zipfile.ZipFile(content, "w") as archive:
         if Path("PKG-INFO") not in packed:
-            told = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
-            _add(tar, f"{top}/PKG-INFO", told)
+            told = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+            archive.writestr(_entry(f"{top}/PKG-INFO", 0o644), told)
         for file in packed:
             source = directory / file
-            if source.is_symlink():
-                link = _entry(f"{top}/{file}", 0o777)
-                link.type, link.linkname = tarfile.SYMTYPE, os.readlink(source)
-                tar.addfile(link)
-            else:
-                executable = source.stat().st_mode & 0o100
-                _add(tar, f"{top}/{file}", source.read_bytes(), 0o755 if executable else 0o644)
+            mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
+            archive.writestr(_entry(f"{top}/{file}", mode), source.read_bytes())
     return content.getvalue()
 
 
@@ -95,13 +89,8 @@ def digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
-    entry = _entry(name, mode)
-    entry.size = len(content)
-    tar.addfile(entry, io.BytesIO(content))
-
-
-def _entry(name: str, mode: int) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(name)
-    entry.mtime, entry.mode = _EPOCH, mode
+def _entry(name: str, mode: int) -> zipfile.ZipInfo:
+    entry = zipfile.ZipInfo(name)  # dated 1980, the earliest that a wheel's files may have
+    entry.create_system = _UNIX
+    entry.external_attr = (stat.S_IFREG | mode) << 16
     return entry

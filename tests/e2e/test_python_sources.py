@@ -66,7 +66,7 @@ def test_packages_of_no_index_are_in_the_image_as_they_are_locked(
     ended = yard.run("dependencies", "--only", "python")
     assert ended.exit_code == 0, ended.stderr
     locked = (yard.stack / "requirements/tiny.txt").read_text()
-    assert f"theirs-{revision[:12]}.tar" in locked
+    assert f"theirs-{revision[:12]}.zip" in locked
     assert locked.count("--hash=sha256:") == 3
 
     ended = yard.run("build", "executors")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -282,11 +282,14 @@ def test_a_package_by_path_is_pinned_by_its_content(stack: Path) -> None:
     lock(stack)
     dependencies.check_current(stack)
     [archive] = python_lock.archives((stack / "requirements/one.txt").read_text())
-    assert (archive.package, archive.file) == ("ours", "ours-1.0.tar")
-    with tarfile.open(store.place(archive.sha256)) as tar:
-        assert [(entry.name, entry.mode, entry.mtime) for entry in tar][-2:] == [
-            ("ours-1.0/ours.py", 0o644, 315532800),
-            ("ours-1.0/pyproject.toml", 0o644, 315532800),
+    assert (archive.package, archive.file) == ("ours", "ours-1.0.zip")
+    with zipfile.ZipFile(store.place(archive.sha256)) as packed:
+        entries = [
+            (one.filename, one.external_attr >> 16, one.date_time) for one in packed.filelist
+        ]
+        assert entries[-2:] == [
+            ("ours-1.0/ours.py", 0o100644, (1980, 1, 1, 0, 0, 0)),
+            ("ours-1.0/pyproject.toml", 0o100644, (1980, 1, 1, 0, 0, 0)),
         ]
     (place / "ours.py").write_text("answer = 43\n")
     with pytest.raises(StaleLockError, match=r"ourlib was changed after ours was last locked"):
@@ -302,7 +305,7 @@ def test_a_package_by_git_is_pinned_by_commit_and_content(
     declare(stack, f'{{git = "file://{tmp_path}/elsewhere/ourlib"}}')
     lock(stack)
     [archive] = python_lock.archives((stack / "requirements/one.txt").read_text())
-    assert archive.file == f"ours-{commit[:12]}.tar"
+    assert archive.file == f"ours-{commit[:12]}.zip"
     store.place(archive.sha256).unlink()
     sources.lay_out(STACK, "one", Settings(ca_bundle="none"))
     laid_out = sources.place(STACK, "one") / archive.file

@@ -59,7 +59,7 @@ ruamel-yaml==0.18 \\
     "two": f"""\
 colorama==0.4 \\
     --hash=sha256:dd
-part @ file:///run/sources/part-0123456789ab.tar#subdirectory=libs/part \\
+part @ file:///run/sources/part-0123456789ab.zip#subdirectory=libs/part \\
     --hash=sha256:{"f" * 64}
 wheel-by-url @ https://example.com/x-1.0-py3-none-any.whl \\
     --hash=sha256:ee
@@ -80,6 +80,6 @@ def test_each_package_is_in_the_first_group_that_needs_it_on_linux(tmp_path: Pat
 
 def test_the_names_and_archives_of_a_requirements_file_are_read_back() -> None:
     assert python_lock.names(EXPORTED["two"]) == ("colorama", "part", "wheel-by-url")
-    archive = Archive("part", "part-0123456789ab.tar", "f" * 64)
+    archive = Archive("part", "part-0123456789ab.zip", "f" * 64)
     assert python_lock.archives(EXPORTED["one"] + EXPORTED["two"]) == (archive,)
     assert python_lock.names("# a comment\n") == ()
