@@ -5,6 +5,7 @@ Run as a script it also puts `nox` where a shell finds it, where that is possibl
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -36,10 +37,27 @@ def check_python() -> None:
 
 
 def ensure() -> None:
-    """Make .venv anew unless it is ready; exits with a message where that cannot be done."""
+    """Make .venv anew unless it is ready; exits with a message where that cannot be done.
+
+    One process makes it; others wait, and find it made. Ctrl-C ends the wait.
+    """
     if ready():
         return
     check_python()
+    checkout = os.open(ROOT, os.O_RDONLY)  # there before anything is made, and it stays
+    try:
+        try:
+            fcntl.flock(checkout, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("sparkyard: waiting for another process that makes .venv", file=sys.stderr)
+            fcntl.flock(checkout, fcntl.LOCK_EX)
+        if not ready():
+            _make()
+    finally:
+        os.close(checkout)
+
+
+def _make() -> None:
     print("sparkyard: making .venv from tools.lock", file=sys.stderr, flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)

@@ -136,7 +136,7 @@ class MirrorError(SparkyardError):
 
 
 class BusyError(SparkyardError):
-    """Another build of the same checkout is running."""
+    """Another command changed the same files meanwhile."""
 
     exit_code = 35
 

@@ -143,19 +143,25 @@ def test_ctrl_c_on_a_terminal(
     assert steps_running(site) == ""
 
 
-def test_a_second_build_is_refused_at_once_and_does_no_harm(
+def test_a_second_build_waits_and_reads_its_inputs_then(
     yard: Yard, site: Mirror, content: bytes
 ) -> None:
+    """What changes under the hands of the first one is in none of its images."""
     half, go_on = site.stall(MAVEN, content)
     first = yard.start("build", "executors")
     stopped_half_way(half)
-    second = yard.run("build", "executors")  # comes back while the first one hangs
-    assert first.poll() is None
-    assert_clear(second, 35, f"process {first.pid}", str(yard.root), "Wait for it to end")
+    second = yard.start("build", "executors")
+    assert second.stderr
+    assert f"waiting for process {first.pid} in {yard.root}" in second.stderr.readline()
+    yard.family("python-tiny", "jars-tiny", dockerfile="USER 7\n")
     go_on.set()
-    ended = wait(first)
+    changed = f"images/{IMAGE}/Dockerfile changed while"
+    assert_clear(wait(first), 30, changed, "none got its name")
+    ended = wait(second)
     assert ended.exit_code == 0, ended.stderr
-    assert len(yard.tags()) == 2
+    form = "{{.Config.User}}"
+    shown = yard.call(["docker", "image", "inspect", "--format", form, *sorted(yard.tags())])
+    assert shown.stdout.split() == ["7", "7"]
 
 
 def test_one_image_that_fails_leaves_none_of_the_family_behind(yard: Yard) -> None:
