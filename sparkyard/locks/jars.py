@@ -11,12 +11,12 @@ import json
 import os
 import re
 import tempfile
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from sparkyard import toml_file
 from sparkyard.errors import MalformedFileError, StaleLockError
 from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar
 from sparkyard.locks.jar_lock import LockedJar, parse_lock, render_lock
@@ -78,18 +78,12 @@ def declared(stack_directory: Path) -> tuple[Group, ...]:
         MalformedFileError: it cannot be read as groups of jars; says the line and column for TOML.
     """
     path = declaration(stack_directory)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise MalformedFileError(
             f"{path} is missing: nothing says which jars the stack adds.",
             "Restore it; a stack without jars of its own has an empty table [groups] in it.",
-        ) from None
-    except UnicodeDecodeError as error:
-        raise MalformedFileError(f"{path} is not UTF-8: {error}", "Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        # str() of it ends in "(at line N, column N)".
-        raise MalformedFileError(f"{path}: {error}", "Correct it there.") from None
+        )
+    content = toml_file.read(path)
     _only(content, {"groups"}, f"{path}")
     return tuple(
         _group(name, table, f"{path}: [groups.{name}]")

@@ -9,14 +9,19 @@ import os
 import re
 import ssl
 import tarfile
-import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
-from sparkyard import paths
-from sparkyard.errors import HashMismatchError, MirrorError, NetworkError, StaleLockError
+from sparkyard import paths, toml_file
+from sparkyard.errors import (
+    HashMismatchError,
+    MalformedFileError,
+    MirrorError,
+    NetworkError,
+    StaleLockError,
+)
 from sparkyard.settings import PYPI
 
 _LINK = re.compile(r"""<a\s[^>]*?href=["']([^"']+)["']""")
@@ -65,11 +70,9 @@ def pinned_sdist(poetry_lock: Path) -> tuple[str, str]:
         StaleLockError: none is pinned there.
     """
     try:
-        content = tomllib.loads(poetry_lock.read_text(encoding="utf-8"))
-    except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
-        raise StaleLockError(
-            f"{poetry_lock} cannot be read: {error}", "Run `nox -s dependencies`."
-        ) from None
+        content = toml_file.read(poetry_lock)
+    except MalformedFileError as error:
+        raise StaleLockError(error.what, "Run `nox -s dependencies`.") from None
     for package in content.get("package", []):
         if package.get("name") == "pyspark":
             for file in package.get("files", []):
