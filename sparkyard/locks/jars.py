@@ -11,14 +11,14 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sparkyard import toml_file
-from sparkyard.errors import MalformedFileError, StaleLockError
-from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar
+from sparkyard.errors import JarConflictError, MalformedFileError, StaleLockError
+from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar, wrong_scala
 from sparkyard.locks.jar_lock import LockedJar, parse_lock, render_lock
 
 MEND = "Run `nox -s dependencies` and commit what it writes."
@@ -163,7 +163,9 @@ def lock(
         JarConflictError: the jars do not fit together; no lock was touched.
     """
     names = tuple(spark_jars)
+    own = [name_of(name, where="Spark's jars") for name in names]
     declared_groups = declared(stack_directory)
+    _check_scala(declared_groups, own)  # before Maven is asked for what may not exist
     texts: dict[Path, str] = {}
     with tempfile.TemporaryDirectory(prefix="sparkyard-jars-") as scratch:
         extra: list[Jar] = []
@@ -181,11 +183,30 @@ def lock(
                 [LockedJar.of(path, path.relative_to(repository).as_posix()) for path in found],
                 spark=pinned_spark(stack_directory),
             )
-        check(extra, [name_of(name, where="Spark's jars") for name in names], class_level)
+        check(extra, own, class_level)
     _write_all(texts)
     directory = lock_file(stack_directory, "any").parent
     for path in set(directory.glob("*.lock")) - set(texts):
         path.unlink()
+
+
+def _check_scala(declared_groups: Iterable[Group], spark: Sequence[Jar]) -> None:
+    problems = [
+        problem
+        for group in declared_groups
+        for dependency in group.dependencies
+        if (
+            problem := wrong_scala(
+                dependency.artifact.rpartition(":")[0],
+                f"{dependency.artifact} (declared in group {group.name})",
+                spark,
+            )
+        )
+    ]
+    if problems:
+        raise JarConflictError(
+            "\n".join(problems), "Change it in jars.toml, then run `nox -s dependencies`."
+        )
 
 
 def _write_all(texts: Mapping[Path, str]) -> None:
