@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sparkyard import commands, console, paths, settings
 from sparkyard.builds import apt_resolver, bake, proposal, supply, turn
+from sparkyard.builds.failure import explain
 from sparkyard.builds.proposal import APT, JARS, KINDS, PYTHON, Move, Proposal
 from sparkyard.engine import engine
 from sparkyard.errors import OutdatedLocksError, StaleLockError
@@ -130,7 +131,7 @@ def _lock_jars(copy: Stack, where: Site) -> None:
     secrets = bake.secrets(where.settings)
     jars.lock(
         copy.dependencies,
-        resolve=jar_resolver.in_container(base, copy.debian, secrets=secrets),
+        resolve=jar_resolver.in_container(base, copy.debian, explain=explain, secrets=secrets),
         spark_jars=spark_jars.names(
             copy.dependencies,
             index=where.settings.pypi_index or settings.PYPI,
