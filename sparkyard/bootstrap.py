@@ -72,10 +72,12 @@ def _make() -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--retries", "8", "--timeout", "60"]
     index = os.environ.get("SPARKYARD_PYPI_INDEX")
-    pip += ["--index-url", index] if index else []
+    # Not as an argument: it may hold a password, and `ps` shows arguments to everybody.
+    environment = {**os.environ, **({"PIP_INDEX_URL": index} if index else {})}
     bundle = os.environ.get("SPARKYARD_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     pip += ["--cert", bundle] if bundle and bundle != "none" else []
-    installed = subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=False)
+    pip += ["--require-hashes", "--requirement", str(LOCK)]
+    installed = subprocess.run(pip, env=environment, check=False)
     if installed.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         sys.exit(

@@ -22,6 +22,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 ATTEMPTS = 4
 PAUSE = float(os.environ.get("SPARKYARD_FETCH_PAUSE", "1"))  # seconds, doubled after each attempt
@@ -66,7 +67,24 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fetch(jar: Jar, mirror: str, cache: Path) -> Path:
+def log_in(mirror: str) -> tuple[str, urllib.request.OpenerDirector]:
+    """Return a mirror's URL without the user in it, and what asks it as that user.
+
+    Another host, to which the mirror may redirect, is not told who asks.
+    """
+    parts = urlsplit(mirror)
+    before, _, place = parts.netloc.rpartition("@")
+    user, _, password = before.partition(":")
+    bare = parts._replace(netloc=place)
+    users = urllib.request.HTTPPasswordMgrWithPriorAuth()
+    if user:
+        root = f"{parts.scheme}://{place}/"
+        users.add_password(None, root, unquote(user), unquote(password), is_authenticated=True)
+    basic = urllib.request.HTTPBasicAuthHandler(users)
+    return bare.geturl(), urllib.request.build_opener(basic)
+
+
+def fetch(jar: Jar, mirror: str, cache: Path, opener: urllib.request.OpenerDirector) -> Path:
     """Return the jar as a proven file in `cache`, fetching it if it is not there yet."""
     done = cache / jar.sha256
     url = f"{mirror.rstrip('/')}/{jar.path}"
@@ -78,7 +96,7 @@ def fetch(jar: Jar, mirror: str, cache: Path) -> Path:
             return done
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                download(url, partial, jar)
+                download(url, partial, jar, opener)
                 break
             except FetchError as error:
                 if attempt == ATTEMPTS or not error.again:
@@ -88,7 +106,7 @@ def fetch(jar: Jar, mirror: str, cache: Path) -> Path:
     return done
 
 
-def download(url: str, partial: Path, jar: Jar) -> None:
+def download(url: str, partial: Path, jar: Jar, opener: urllib.request.OpenerDirector) -> None:
     """Bring `partial` to the whole jar, going on where an earlier attempt was cut off."""
     have = partial.stat().st_size if partial.exists() else 0
     # Accept-Encoding: a proxy that compresses on the way would make sizes meaningless.
@@ -97,7 +115,7 @@ def download(url: str, partial: Path, jar: Jar) -> None:
         headers["Range"] = f"bytes={have}-"
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 (the mirror is trusted)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        with opener.open(request, timeout=TIMEOUT) as answer:
             goes_on = have and answer.status == http.HTTPStatus.PARTIAL_CONTENT
             with partial.open("ab" if goes_on else "wb") as stream:
                 while stream.tell() <= jar.size and (chunk := answer.read(CHUNK)):
@@ -165,9 +183,10 @@ def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
     except FetchError as error:
         print(error, file=sys.stderr)
         return 1
+    bare, opener = log_in(mirror)
     failures = 0
     with ThreadPoolExecutor(THREADS) as pool:
-        for jar, future in [(jar, pool.submit(fetch, jar, mirror, cache)) for jar in jars]:
+        for jar, future in [(jar, pool.submit(fetch, jar, bare, cache, opener)) for jar in jars]:
             try:
                 place(jar, future.result(), destination)
             except FetchError as error:

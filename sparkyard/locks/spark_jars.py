@@ -22,6 +22,7 @@ from sparkyard.errors import (
     NetworkError,
     StaleLockError,
 )
+from sparkyard.mirror_login import opener, split
 from sparkyard.settings import PYPI
 
 _LINK = re.compile(r"""<a\s[^>]*?href=["']([^"']+)["']""")
@@ -96,11 +97,13 @@ def names_in(archive: Path) -> tuple[str, ...]:
 
 def fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext) -> None:
     """Fetch `file` of the project pyspark from `index` into `target`, and check its hash."""
-    page = f"{index.rstrip('/')}/pyspark/"
+    mirror = split(index)
+    page = f"{mirror.url.rstrip('/')}/pyspark/"
+    ask = opener(mirror, tls)
     # PEP 503's HTML: every mirror has it, not every mirror has the JSON of PEP 691.
     wanted = urllib.request.Request(page, headers={"Accept": "text/html"})  # noqa: S310
     try:
-        with urllib.request.urlopen(wanted, timeout=60, context=tls) as answer:  # noqa: S310
+        with ask.open(wanted, timeout=60) as answer:
             links = _LINK.findall(answer.read().decode("utf-8", "replace"))
         url = next(
             (urljoin(page, html.unescape(link)) for link in links if f"/{file}" in f"/{link}"), ""
@@ -109,7 +112,7 @@ def fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext)
             raise MirrorError(f"{page} does not offer {file}.", "Use an index that has it.")
         have = hashlib.sha256()
         with (
-            urllib.request.urlopen(url, timeout=60, context=tls) as answer,  # noqa: S310
+            ask.open(url, timeout=60) as answer,
             target.open("wb") as stream,
         ):
             while chunk := answer.read(1 << 20):

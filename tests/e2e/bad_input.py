@@ -311,9 +311,13 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @dataclass
 class Mirror:
-    """A local HTTP server that answers as told; anything else is 404."""
+    """A local HTTP server that answers as told; anything else is 404.
+
+    Where it has a `login`, it answers nobody else than that "user:password".
+    """
 
     url: str
+    login: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     otherwise: Answer | None = None
@@ -384,8 +388,14 @@ def mirror(certificate: Path | None = None) -> Iterator[Mirror]:
         def do_GET(self) -> None:
             served.asked.append(self.path)
             answer = served.answers.get(self.path) or served.otherwise
+            login = f"Basic {base64.b64encode(served.login.encode()).decode()}"
             try:
-                if answer:
+                if served.login and self.headers.get("Authorization") != login:
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="mirror"')
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif answer:
                     answer(self)
                 else:
                     self.send_error(404)

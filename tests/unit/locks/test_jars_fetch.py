@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -24,11 +25,13 @@ class Mirror(http.server.BaseHTTPRequestHandler):
     """Serves GOOD under several kinds of misbehaviour, told by the path."""
 
     asked: ClassVar[list[tuple[str, str]]] = []
+    users: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
         span = self.headers.get("Range", "")
         self.asked.append((self.path, span))
+        self.users.append(self.headers.get("Authorization", ""))
         first_time = [path for path, _ in self.asked].count(self.path) == 1
         if kind == "gone":
             return self.send_error(404)
@@ -50,6 +53,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def mirror() -> Iterator[str]:
     Mirror.asked.clear()
+    Mirror.users.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -84,6 +88,17 @@ def test_good_jars_land_with_their_mode_and_the_cache_serves_them_again(
     assert (tmp_path / "out" / "good.jar").stat().st_mode & 0o777 == 0o644
     assert fetch(tmp_path, mirror, "good").returncode == 0
     assert len(Mirror.asked) == 1
+
+
+def test_the_user_in_a_mirrors_url_is_told_decoded_and_shown_nowhere(
+    tmp_path: Path, mirror: str
+) -> None:
+    told = mirror.replace("://", "://ann%40corp:p%40ss%2Fword@")
+    ended = fetch(tmp_path, told, "gone")
+    assert fetch(tmp_path, told, "good").returncode == 0
+    assert (tmp_path / "out" / "good.jar").read_bytes() == GOOD
+    assert set(Mirror.users) == {f"Basic {b64encode(b'ann@corp:p@ss/word').decode()}"}
+    assert ended.stderr.startswith(f"sparkyard-fetch: not-found: {mirror}/gone")
 
 
 def test_a_spoiled_cache_is_fetched_again(tmp_path: Path, mirror: str) -> None:
