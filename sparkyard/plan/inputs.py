@@ -77,8 +77,7 @@ def _check_lines(name: str, content: bytes) -> None:
     if b"\r\n" in content and (content.startswith(b"#!") or name.endswith(".lock")):
         raise MalformedFileError(
             f"Lines of {name} end in CR LF, as on Windows; in an image they must end in LF.",
-            f"Save it with LF. If git wrote it so, run `git rm --cached -q {name}` and "
-            f"`git checkout HEAD -- {name}`: .gitattributes asks for LF.",
+            f"Save it with LF: `sed -i 's/\\r$//' {name}`.",
         )
 
 
