@@ -117,24 +117,22 @@ def _check_builder() -> None:
     driver = re.search(r"^Driver:\s+(\S+)", shown.stdout, re.MULTILINE)
     if shown.exit_code == 0 and driver and driver.group(1) == "docker":
         return
-    builder = os.environ.get("BUILDX_BUILDER", "")
-    chosen = f"{builder}, which the variable BUILDX_BUILDER names," if builder else "in use"
+    variable = os.environ.get("BUILDX_BUILDER", "")
+    name = re.search(r"^Name:\s+(\S+)", shown.stdout, re.MULTILINE)
     listed = run(["docker", "buildx", "ls"], check=False).stdout
-    known = re.findall(r"^([^\s/]+?)\*?\s+docker\s", listed, re.MULTILINE)
-    own = ", ".join(known) or "none"
-    if shown.exit_code != 0:
-        said = (shown.stderr.strip().splitlines() or ["nothing"])[-1]
-        what = f"The builder {chosen} cannot be used. buildx said: {said}."
-    else:
+    own = re.findall(r"^([^\s/]+?)\*?\s+docker\s", listed, re.MULTILINE)
+    builder = f"The builder {variable or (name.group(1) if name else 'in use')}"
+    builder += ", which the variable BUILDX_BUILDER names," if variable else ""
+    if driver:
         what = (
-            f"The builder {chosen} has the driver {driver.group(1) if driver else 'unknown'}: it "
-            "keeps what it builds apart from the engine's images."
+            f"{builder} has the driver {driver.group(1)}: it keeps what it builds apart from the "
+            "engine's images."
         )
-    raise BuildxMissingError(
-        what,
-        f"{'Unset BUILDX_BUILDER' if builder else 'Run `docker buildx use NAME`'}; builders of the "
-        f"engine itself are: {own}.",
-    )
+    else:
+        said = (shown.stderr.strip().splitlines() or ["nothing"])[-1]
+        what = f"{builder} cannot be used. buildx said: {said}."
+    remedy = "Unset BUILDX_BUILDER" if variable else "Choose another one with `docker buildx use`"
+    raise BuildxMissingError(what, f"{remedy}; builders of the engine itself: {', '.join(own)}.")
 
 
 def inspect(references: Iterable[str]) -> dict[str, dict[str, Any]]:

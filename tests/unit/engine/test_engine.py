@@ -216,7 +216,11 @@ BUILDERS = (
         (
             "",
             Completed(0, "Name:   remote\nDriver: docker-container\n", ""),
-            ["driver docker-container", "apart from the engine's images", "docker buildx use"],
+            [
+                "builder remote has the driver docker-container",
+                "apart from the engine's images",
+                "docker buildx use",
+            ],
         ),
     ],
 )
@@ -230,7 +234,7 @@ def test_a_builder_other_than_the_engines_own_is_refused(
     with pytest.raises(BuildxMissingError) as refusal:
         engine._check_builder()
     message = f"{refusal.value.what} {refusal.value.remedy}"
-    assert [part for part in [*parts, "engine itself are: default."] if part not in message] == []
+    assert [part for part in [*parts, "engine itself: default."] if part not in message] == []
 
 
 def test_the_engines_own_builder_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
