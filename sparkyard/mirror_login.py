@@ -40,10 +40,14 @@ def known(environment: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     Its entry `default` is passed over: a mirror is not told what is meant for any other host.
 
     Raises:
-        SettingsError: the file cannot be read as one.
+        SettingsError: the file cannot be read as one, or NETRC names none.
     """
     home = environment.get("HOME")
     named = environment.get("NETRC") or (f"{home}/.netrc" if home else "")
+    if environment.get("NETRC") and not Path(named).is_file():
+        raise SettingsError(
+            f"The variable NETRC names {named}, which is no file.", "Unset NETRC, or correct it."
+        )
     if not named or not Path(named).is_file():
         return {}
     try:

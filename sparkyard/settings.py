@@ -166,7 +166,8 @@ def ca_bundle(settings: Settings) -> Path | None:
     if not bundle.is_file():
         raise SettingsError(
             f"The CA bundle {bundle} does not exist.",
-            "Set SPARKYARD_CA_BUNDLE to a PEM file, or to none.",
+            "Set SPARKYARD_CA_BUNDLE to a PEM file, or to none; without it, ca_bundle in "
+            "sparkyard.toml and the variable SSL_CERT_FILE are read.",
         )
     if "-----BEGIN CERTIFICATE-----" not in bundle.read_text(errors="replace"):
         raise SettingsError(

@@ -39,7 +39,9 @@ def test_netrc_gives_the_login_of_a_mirror_and_of_no_other_host(tmp_path: Path) 
     (tmp_path / "other").write_text("machine x login y password z\n")
     both = {"HOME": str(tmp_path), "NETRC": str(tmp_path / "other")}
     assert mirror_login.known(both) == {"x": ("y", "z")}
-    assert mirror_login.known({}) == mirror_login.known({"NETRC": "/nowhere"}) == {}
+    assert mirror_login.known({}) == mirror_login.known({"HOME": "/nowhere"}) == {}
+    with pytest.raises(SettingsError, match="variable NETRC names /nowhere"):
+        mirror_login.known({"NETRC": "/nowhere"})
 
 
 def test_a_broken_netrc_is_named_without_what_it_holds(tmp_path: Path) -> None:
