@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from sparkyard import console, paths
 
 NAME = "build.lock"
 """A file of the cache that stays when the cache is emptied: else two could have their turn."""
+
+_SIGNED = 0.1
+"""Seconds after which whoever has the turn has written so: until then the file names the last."""
 
 
 @contextmanager
@@ -43,6 +47,7 @@ def _wait(held: IO[str]) -> None:
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        time.sleep(_SIGNED)
         held.seek(0)
         holder = held.read().strip() or "a process that has just begun"
         console.note(f"waiting for {holder}, which builds, locks or cleans up")
