@@ -98,7 +98,7 @@ def _require_same_inputs(planned: Plan, now: Plan) -> None:
     pairs = [(planned.targets.inputs(s.image), now.targets.inputs(s.image)) for s in now.steps]
     if names := sorted({name for before, after in pairs for name in inputs.changed(before, after)}):
         raise BuildFailedError(
-            f"{console.some(names)} changed while images were built from it: none got its name.",
+            f"{console.some(names)} changed while images were built: none got its name.",
             "Run the same command again: what was built is kept.",
         )
 
