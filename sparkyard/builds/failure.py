@@ -126,7 +126,8 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             MirrorError,
             "A host answered, but not with the file that was asked for.",
             "If a mirror is set, it is incomplete or wrong: see the settings apt_mirror, "
-            "pypi_index and maven_mirror. Else run the same command again: it resumes.",
+            "pypi_index and maven_mirror; 401 and 403 are about the user and password for it. "
+            "Else run the same command again: it resumes.",
         ),
         (
             r"sparkyard-fetch: unreachable|Temporary failure (?:in name resolution|resolving)|"
