@@ -1,7 +1,8 @@
 """Fetch exactly the jars of a lock into a directory, proven by size and sha256.
 
 Runs in a build stage, with nothing but Python's standard library:
-    fetch.py LOCK MIRROR CACHE DESTINATION
+    fetch.py LOCK CACHE DESTINATION
+The variable MAVEN_MIRROR names the repository: its URL may hold a password, and all see arguments.
 Each failure is one line, `sparkyard-fetch: KIND: what`, with KIND one of not-found, http-error,
 truncated, hash-mismatch, certificate, unreachable, bad-lock, disk-full. Exit code 1 after any.
 """
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+CENTRAL = "https://repo1.maven.org/maven2"
 ATTEMPTS = 4
 PAUSE = float(os.environ.get("SPARKYARD_FETCH_PAUSE", "1"))  # seconds, doubled after each attempt
 TIMEOUT = 60  # seconds without a byte
@@ -174,7 +176,7 @@ def place(jar: Jar, proven: Path, destination: Path) -> None:
     target.chmod(0o644)
 
 
-def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
+def main(lock: Path, cache: Path, destination: Path) -> int:
     """Fetch all jars of the lock; return the exit code."""
     cache.mkdir(parents=True, exist_ok=True)
     destination.mkdir(parents=True, exist_ok=True)
@@ -183,7 +185,7 @@ def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
     except FetchError as error:
         print(error, file=sys.stderr)
         return 1
-    bare, opener = log_in(mirror)
+    bare, opener = log_in(os.environ.get("MAVEN_MIRROR") or CENTRAL)
     failures = 0
     with ThreadPoolExecutor(THREADS) as pool:
         for jar, future in [(jar, pool.submit(fetch, jar, bare, cache, opener)) for jar in jars]:
@@ -201,4 +203,4 @@ def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -14,6 +14,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -321,6 +322,19 @@ class Mirror:
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     otherwise: Answer | None = None
+    stalled: list[socket.socket] = field(default_factory=list)
+
+    def waited_for(self) -> bool:
+        """Tell whether somebody still waits for the rest of what is stalled."""
+        for connection in self.stalled:
+            try:
+                if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    return True
+            except BlockingIOError:
+                return True
+            except OSError:
+                continue
+        return False
 
     def serve(
         self, path: str, content: bytes, *, cut: int | None = None, status: int = 200
@@ -360,6 +374,7 @@ class Mirror:
             handler.end_headers()
             handler.wfile.write(content[: len(content) // 2])
             handler.wfile.flush()
+            self.stalled.append(handler.connection)
             half.set()
             if go_on.wait(120):
                 handler.wfile.write(content[len(content) // 2 :])

@@ -68,11 +68,10 @@ def fetch(tmp_path: Path, url: str, *kinds: str) -> subprocess.CompletedProcess[
             sys.executable,
             str(FETCH),
             str(lock),
-            url,
             str(tmp_path / "cache"),
             str(tmp_path / "out"),
         ],
-        env={"SPARKYARD_FETCH_PAUSE": "0"},
+        env={"SPARKYARD_FETCH_PAUSE": "0", "MAVEN_MIRROR": url},
         capture_output=True,
         text=True,
         check=False,
@@ -181,7 +180,7 @@ def test_every_failure_is_told(tmp_path: Path, mirror: str) -> None:
 def test_a_line_that_is_no_jar_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.lock").write_text("what\n")
     ended = subprocess.run(
-        [sys.executable, str(FETCH), str(tmp_path / "x.lock"), "http://localhost", "c", "d"],
+        [sys.executable, str(FETCH), str(tmp_path / "x.lock"), "c", "d"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
