@@ -5,6 +5,7 @@ Run as a script it also puts `nox` where a shell finds it, where that is possibl
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -36,10 +37,27 @@ def check_python() -> None:
 
 
 def ensure() -> None:
-    """Make .venv anew unless it is ready; exits with a message where that cannot be done."""
+    """Make .venv anew unless it is ready; exits with a message where that cannot be done.
+
+    One process makes it; others wait, and find it made. Ctrl-C ends the wait.
+    """
     if ready():
         return
     check_python()
+    checkout = os.open(ROOT, os.O_RDONLY)  # there before anything is made, and it stays
+    try:
+        try:
+            fcntl.flock(checkout, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("sparkyard: waiting for another process that makes .venv", file=sys.stderr)
+            fcntl.flock(checkout, fcntl.LOCK_EX)
+        if not ready():
+            _make()
+    finally:
+        os.close(checkout)
+
+
+def _make() -> None:
     print("sparkyard: making .venv from tools.lock", file=sys.stderr, flush=True)
     shutil.rmtree(VENV, ignore_errors=True)
     made = subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=False)
@@ -54,10 +72,12 @@ def ensure() -> None:
     pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     pip += ["--retries", "8", "--timeout", "60"]
     index = os.environ.get("SPARKYARD_PYPI_INDEX")
-    pip += ["--index-url", index] if index else []
+    # Not as an argument: it may hold a password, and `ps` shows arguments to everybody.
+    environment = {**os.environ, **({"PIP_INDEX_URL": index} if index else {})}
     bundle = os.environ.get("SPARKYARD_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE")
     pip += ["--cert", bundle] if bundle and bundle != "none" else []
-    installed = subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK)], check=False)
+    pip += ["--require-hashes", "--requirement", str(LOCK)]
+    installed = subprocess.run(pip, env=environment, check=False)
     if installed.returncode != 0:
         shutil.rmtree(VENV, ignore_errors=True)
         sys.exit(

@@ -26,6 +26,12 @@ def count(number: int, name: str) -> str:
     return f"{number} {name}{'' if number == 1 else 's'}"
 
 
+def some(names: Sequence[str], at_most: int = 3) -> str:
+    """Return the first names of a list, and how many more there are."""
+    more = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
+
+
 def size(octets: float) -> str:
     """Return a number of bytes in the decimal unit that registries use."""
     for unit in ("B", "kB", "MB"):

@@ -100,7 +100,7 @@ class ClassicStoreError(SparkyardError):
 
 
 class BuildxMissingError(SparkyardError):
-    """The engine's client has no buildx plugin."""
+    """The engine's client has no buildx plugin, or its builder is not the engine's own."""
 
     exit_code = 23
 
@@ -136,7 +136,7 @@ class MirrorError(SparkyardError):
 
 
 class BusyError(SparkyardError):
-    """Another build of the same checkout is running."""
+    """Another command changed the same files meanwhile."""
 
     exit_code = 35
 

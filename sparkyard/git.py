@@ -174,6 +174,30 @@ def require_origin(tag_name: str, root: Path | None = None) -> None:
         )
 
 
+def agree_with_origin(name: str, revision: str, root: Path | None = None) -> None:
+    """Check that a tag which is to be pushed can be, and take over the one that origin has of it.
+
+    A clone need not have origin's tags: a shallow one has none.
+
+    Raises:
+        GitError: origin has that tag at another commit, or could not be asked.
+    """
+    root = root or paths.ROOT
+    require_origin(name, root)
+    reference = f"refs/tags/{name}"
+    words = ("ls-remote", "origin", reference, f"{reference}^{{}}")
+    listed = _git(root, *words, timeout=PUSH_TIMEOUT)
+    if listed.exit_code != 0:
+        raise _explained(listed, root, f"origin could not be asked whether it has the tag {name}")
+    commits = [line.split()[0] for line in listed.stdout.splitlines()]
+    if not commits:
+        return
+    if commits[-1] != revision:  # the tag itself comes first, then the commit that it names
+        raise _taken(name, commits[-1], revision, "Origin's")
+    if not tagged(name, root):
+        _git(root, "fetch", "--quiet", "origin", f"{reference}:{reference}", timeout=PUSH_TIMEOUT)
+
+
 def push_tag(name: str, root: Path | None = None) -> None:
     """Push a tag to origin, which may have it already.
 
@@ -276,8 +300,8 @@ def _explained(answer: Completed, root: Path, what: str) -> GitError:
     return GitError(f"{what}.", "The lines above are git's own reason.", detail=detail)
 
 
-def _taken(name: str, before: str, wanted: str) -> GitError:
+def _taken(name: str, before: str, wanted: str, whose: str = "The") -> GitError:
     return GitError(
-        f"The git tag {name} names commit {before[:12]} already, and not {wanted[:12]}.",
+        f"{whose} git tag {name} names commit {before[:12]} already, and not {wanted[:12]}.",
         f"Take the next version, or check out what {name} names: `git switch --detach {name}`.",
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sparkyard import paths, toml_file
+from sparkyard import mirror_login, paths, toml_file
 from sparkyard.command import mask
 from sparkyard.errors import SettingsError, UnknownNameError
 from sparkyard.names import nearest
@@ -108,7 +108,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
     """Return the settings in force.
 
     Raises:
-        SettingsError: a value cannot be used.
+        SettingsError: a value, or ~/.netrc, cannot be used.
         UnknownNameError: sparkyard.toml has a setting that does not exist.
         MalformedFileError: sparkyard.toml is not TOML.
     """
@@ -140,7 +140,10 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
     values["namespace"] = values.get("namespace", "").strip("/")
     settings = Settings(**{name: value for name, value in values.items() if value})
     _check(settings)
-    return settings
+    mirrors = {name: values[name] for name in _URLS if values.get(name)}
+    hosts = mirror_login.known(environment) if mirrors else {}
+    values |= {name: mirror_login.with_login(url, hosts) for name, url in mirrors.items()}
+    return Settings(**{name: value for name, value in values.items() if value})
 
 
 def archives(settings: Settings) -> tuple[str, str]:
@@ -163,7 +166,8 @@ def ca_bundle(settings: Settings) -> Path | None:
     if not bundle.is_file():
         raise SettingsError(
             f"The CA bundle {bundle} does not exist.",
-            "Set SPARKYARD_CA_BUNDLE to a PEM file, or to none.",
+            "Set SPARKYARD_CA_BUNDLE to a PEM file, or to none; without it, ca_bundle in "
+            "sparkyard.toml and the variable SSL_CERT_FILE are read.",
         )
     if "-----BEGIN CERTIFICATE-----" not in bundle.read_text(errors="replace"):
         raise SettingsError(

@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from sparkyard import text_file
 from sparkyard.errors import MalformedFileError
 
 
@@ -14,18 +15,10 @@ def read(path: Path) -> dict[str, Any]:
     """Return the document in `path`.
 
     Raises:
-        MalformedFileError: it is missing or is not TOML; the message has line and column.
+        MalformedFileError: it is missing or is not TOML in UTF-8; the message has line and column.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise MalformedFileError(
-            f"{path} does not exist.", "Restore it (`git status` shows what is missing)."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise MalformedFileError(
-            f"{path} is not UTF-8 (byte {error.start}).", "Save it as UTF-8 text."
-        ) from error
+        return tomllib.loads(text_file.read(path))
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"\(at (.*)\)$", str(error))
         where = place.group(1) if place else "somewhere"

@@ -1,7 +1,8 @@
 """Fetch exactly the jars of a lock into a directory, proven by size and sha256.
 
 Runs in a build stage, with nothing but Python's standard library:
-    fetch.py LOCK MIRROR CACHE DESTINATION
+    fetch.py LOCK CACHE DESTINATION
+The variable MAVEN_MIRROR names the repository: its URL may hold a password, and all see arguments.
 Each failure is one line, `sparkyard-fetch: KIND: what`, with KIND one of not-found, http-error,
 truncated, hash-mismatch, certificate, unreachable, bad-lock, disk-full. Exit code 1 after any.
 """
@@ -22,7 +23,9 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
+CENTRAL = "https://repo1.maven.org/maven2"
 ATTEMPTS = 4
 PAUSE = float(os.environ.get("SPARKYARD_FETCH_PAUSE", "1"))  # seconds, doubled after each attempt
 TIMEOUT = 60  # seconds without a byte
@@ -66,7 +69,24 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def fetch(jar: Jar, mirror: str, cache: Path) -> Path:
+def log_in(mirror: str) -> tuple[str, urllib.request.OpenerDirector]:
+    """Return a mirror's URL without the user in it, and what asks it as that user.
+
+    Another host, to which the mirror may redirect, is not told who asks.
+    """
+    parts = urlsplit(mirror)
+    before, _, place = parts.netloc.rpartition("@")
+    user, _, password = before.partition(":")
+    bare = parts._replace(netloc=place)
+    users = urllib.request.HTTPPasswordMgrWithPriorAuth()
+    if user:
+        root = f"{parts.scheme}://{place}/"
+        users.add_password(None, root, unquote(user), unquote(password), is_authenticated=True)
+    basic = urllib.request.HTTPBasicAuthHandler(users)
+    return bare.geturl(), urllib.request.build_opener(basic)
+
+
+def fetch(jar: Jar, mirror: str, cache: Path, opener: urllib.request.OpenerDirector) -> Path:
     """Return the jar as a proven file in `cache`, fetching it if it is not there yet."""
     done = cache / jar.sha256
     url = f"{mirror.rstrip('/')}/{jar.path}"
@@ -78,7 +98,7 @@ def fetch(jar: Jar, mirror: str, cache: Path) -> Path:
             return done
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                download(url, partial, jar)
+                download(url, partial, jar, opener)
                 break
             except FetchError as error:
                 if attempt == ATTEMPTS or not error.again:
@@ -88,7 +108,7 @@ def fetch(jar: Jar, mirror: str, cache: Path) -> Path:
     return done
 
 
-def download(url: str, partial: Path, jar: Jar) -> None:
+def download(url: str, partial: Path, jar: Jar, opener: urllib.request.OpenerDirector) -> None:
     """Bring `partial` to the whole jar, going on where an earlier attempt was cut off."""
     have = partial.stat().st_size if partial.exists() else 0
     # Accept-Encoding: a proxy that compresses on the way would make sizes meaningless.
@@ -97,7 +117,7 @@ def download(url: str, partial: Path, jar: Jar) -> None:
         headers["Range"] = f"bytes={have}-"
     try:
         request = urllib.request.Request(url, headers=headers)  # noqa: S310 (the mirror is trusted)
-        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+        with opener.open(request, timeout=TIMEOUT) as answer:
             goes_on = have and answer.status == http.HTTPStatus.PARTIAL_CONTENT
             with partial.open("ab" if goes_on else "wb") as stream:
                 while stream.tell() <= jar.size and (chunk := answer.read(CHUNK)):
@@ -156,7 +176,7 @@ def place(jar: Jar, proven: Path, destination: Path) -> None:
     target.chmod(0o644)
 
 
-def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
+def main(lock: Path, cache: Path, destination: Path) -> int:
     """Fetch all jars of the lock; return the exit code."""
     cache.mkdir(parents=True, exist_ok=True)
     destination.mkdir(parents=True, exist_ok=True)
@@ -165,9 +185,10 @@ def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
     except FetchError as error:
         print(error, file=sys.stderr)
         return 1
+    bare, opener = log_in(os.environ.get("MAVEN_MIRROR") or CENTRAL)
     failures = 0
     with ThreadPoolExecutor(THREADS) as pool:
-        for jar, future in [(jar, pool.submit(fetch, jar, mirror, cache)) for jar in jars]:
+        for jar, future in [(jar, pool.submit(fetch, jar, bare, cache, opener)) for jar in jars]:
             try:
                 place(jar, future.result(), destination)
             except FetchError as error:
@@ -182,4 +203,4 @@ def main(lock: Path, mirror: str, cache: Path, destination: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), Path(sys.argv[4])))
+    sys.exit(main(*map(Path, sys.argv[1:])))

@@ -103,13 +103,6 @@ def _jars(where: Site, place: Path) -> None:
     for group in jars.groups(where.stack.dependencies):
         lock = jars.lock_file(where.stack.dependencies, group)
         run(
-            [
-                sys.executable,
-                str(fetch),
-                str(lock),
-                mirror,
-                str(place / "cache"),
-                str(place / group),
-            ],
-            env={"SSL_CERT_FILE": str(bundle)} if bundle else None,
+            [sys.executable, str(fetch), str(lock), str(place / "cache"), str(place / group)],
+            env={"MAVEN_MIRROR": mirror, **({"SSL_CERT_FILE": str(bundle)} if bundle else {})},
         )

@@ -28,6 +28,7 @@ from sparkyard.errors import (
 from sparkyard.family.stack import Stack
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import LockedDeb
+from sparkyard.mirror_login import apt_auth, split
 from sparkyard.plan import base_image
 from sparkyard.settings import Settings, archives, ca_bundle
 
@@ -186,7 +187,7 @@ class _Apt:
     def _prepare(self, settings: Settings, bundle: Path | None) -> None:
         for place in ("lists/partial", "archives/partial", "etc"):
             (self._work / place).mkdir(parents=True, exist_ok=True)
-        self._work.chmod(0o700)  # the mirror's address may hold a password
+        self._work.chmod(0o700)  # auth.conf may hold a password
         (self._work / "status").write_text("")
         options = {
             "Dir::State": self._work, "Dir::State::lists": self._work / "lists",
@@ -194,6 +195,7 @@ class _Apt:
             "Dir::Cache::archives": self._work / "archives",
             "Dir::Etc": self._work / "etc", "Dir::Etc::sourceparts": "/dev/null",
             "Dir::Etc::parts": "/dev/null", "Dir::Etc::preferencesparts": "/dev/null",
+            "Dir::Etc::netrcparts": "/dev/null",
             "APT::Architecture": apt_lock.architecture(), "APT::Sandbox::User": "root",
             "APT::Update::Error-Mode": "any", "Acquire::Languages": "none",
             "Acquire::PDiffs": "false", "Acquire::Retries": "3",
@@ -208,8 +210,11 @@ class _Apt:
                 "The keys of Debian's archive are not on this machine.",
                 "Install the package debian-archive-keyring.",
             )
+        hosts = archives(settings)
+        (self._work / "etc/auth.conf").write_text(apt_auth(hosts))
+        bare = (split(hosts[0]).url, split(hosts[1]).url)
         for sources, suites in self._lists.items():
-            text = "".join(_sources(suite, keyring, archives(settings)) for suite in suites)
+            text = "".join(_sources(suite, keyring, bare) for suite in suites)
             self._sources(sources).write_text(text)
         # Another suite's packages are taken where they are asked for by it, or needed by such.
         others = self._lists[""][1:]

@@ -11,6 +11,7 @@ from typing import Any
 
 from sparkyard import paths, whole_file
 from sparkyard.family.images import ROOT_PARENT
+from sparkyard.mirror_login import apt_auth, split
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.inputs import Inputs
 from sparkyard.plan.plan import INPUTS_LABEL, LABEL, Plan, Site, Step
@@ -55,10 +56,19 @@ def output(settings: Settings) -> str:
 
 
 def write_mirrors(settings: Settings, file: Path = MIRRORS) -> None:
-    """Write the mirrors as shell variables, into the file that builds get as a secret."""
-    names = ("apt_mirror", "apt_security_mirror", "pypi_index", "maven_mirror", "npm_registry",
-             "cran_mirror")  # fmt: skip
-    lines = [f"{n.upper()}='{getattr(settings, n)}'\n" for n in names if getattr(settings, n)]
+    """Write the mirrors as shell variables, into the file that builds get as a secret.
+
+    apt and Maven get users and passwords apart from the URLs.
+    """
+    names = ("pypi_index", "maven_mirror", "npm_registry", "cran_mirror")
+    values = {name.upper(): getattr(settings, name) for name in names}
+    apt = (settings.apt_mirror, settings.apt_security_mirror)
+    values["APT_MIRROR"], values["APT_SECURITY_MIRROR"] = (split(url).url for url in apt)
+    values["APT_AUTH"] = apt_auth(apt)
+    maven = split(settings.maven_mirror)
+    values["MAVEN_URL"] = maven.url
+    values["MAVEN_USER"], values["MAVEN_PASSWORD"] = maven.user, maven.password
+    lines = [f"{name}={_quoted(value)}\n" for name, value in values.items() if value]
     whole_file.write(file, "".join(lines))  # nobody else may read it, and no build half of it
 
 
@@ -67,6 +77,11 @@ def write(document: dict[str, Any], file: Path = paths.BUILD / "bake.json") -> P
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=2) + "\n")
     return file
+
+
+def _quoted(text: str) -> str:
+    """Return a text as a shell takes it literally."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _target(target: Target, base: BaseImage, given: Iterable[str]) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""How does a plan become images: one build at a time, all of its tags or none."""
+"""How does a plan become images: all of its tags or none, and none of inputs that changed."""
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import sys
@@ -12,13 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import paths
+from sparkyard import console, paths
 from sparkyard.builds import bake, progress, supply, timeline
 from sparkyard.builds.failure import explain
 from sparkyard.command import run
 from sparkyard.engine import engine
-from sparkyard.errors import BuildFailedError, BusyError, EngineMissingError
-from sparkyard.plan import base_image, plan
+from sparkyard.errors import BuildFailedError, EngineMissingError
+from sparkyard.plan import base_image, inputs, plan
 from sparkyard.plan.plan import Plan, Site
 from sparkyard.plan.targets import UV
 from sparkyard.record.record import RecordedBuild
@@ -38,6 +37,7 @@ class Built:
 def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Built:
     """Build the named images and what they stand on, as far as they are not up to date.
 
+    The caller has its turn (turn.py), and has had it since before it read `where`.
     Images get their tags only after all of them are built. An interrupted or failed build leaves
     what it finished in the engine's cache, from which the same command goes on.
 
@@ -47,37 +47,37 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
         no_cache: make everything anew, also what is up to date.
 
     Raises:
-        BusyError: another build is running.
+        BuildFailedError: an input was changed during the build; no image got a name.
         SparkyardError: what stopped the build; see failure.py.
     """
     started = time.monotonic()
-    with only_build():
-        try:
-            planned = plan.make(where, wanted)
-        except EngineMissingError:
-            # What cannot be had is known in seconds, and an engine takes a minute to install.
-            images = plan.published(where.family, wanted)
-            supply.provide(where, images, bootstrap=not base_image.pinned(where.stack))
-            engine.ensure()
-            planned = plan.make(where, wanted)
-        if planned.rebuilds or no_cache:
-            ca_bundle(where.settings)  # one that cannot be used is told of before anything is made
-            engine.ensure()
-            base = supply.base(where, (step.image for step in planned.steps))
-            planned = plan.make(where, wanted, base)
-            if no_cache:
-                planned = planned.all_anew()
-        made = None
-        if planned.rebuilds:  # once the base is known, there may be nothing left to do
-            _place_uv()
-            bake.write_mirrors(where.settings)
-            file = bake.write(bake.definition(planned, where, base))
-            with _no_new_names(step.reference for step in planned.rebuilds):
-                made = _bake(file, no_cache=no_cache)
-            _tag(planned)
-        if made:
-            found = engine.inspect(step.reference for step in planned.rebuilds)
-            timeline.keep(made, (image["Id"] for image in found.values()))
+    try:
+        planned = plan.make(where, wanted)
+    except EngineMissingError:
+        # What cannot be had is known in seconds, and an engine takes a minute to install.
+        images = plan.published(where.family, wanted)
+        supply.provide(where, images, bootstrap=not base_image.pinned(where.stack))
+        engine.ensure()
+        planned = plan.make(where, wanted)
+    if planned.rebuilds or no_cache:
+        ca_bundle(where.settings)  # one that cannot be used is told of before anything is made
+        engine.ensure()
+        base = supply.base(where, (step.image for step in planned.steps))
+        planned = plan.make(where, wanted, base)
+        if no_cache:
+            planned = planned.all_anew()
+    made = None
+    if planned.rebuilds:  # once the base is known, there may be nothing left to do
+        _place_uv()
+        bake.write_mirrors(where.settings)
+        file = bake.write(bake.definition(planned, where, base))
+        with _no_new_names(step.reference for step in planned.rebuilds):
+            made = _bake(file, no_cache=no_cache)
+            _require_same_inputs(planned, plan.make(plan.site(where.stack.name), wanted, base))
+        _tag(planned)
+    if made:
+        found = engine.inspect(step.reference for step in planned.rebuilds)
+        timeline.keep(made, (image["Id"] for image in found.values()))
     return Built(planned, time.monotonic() - started)
 
 
@@ -91,6 +91,16 @@ def _bake(file: Path, *, no_cache: bool) -> RecordedBuild:
     if ended.exit_code != 0:
         raise explain(LOG.read_text(errors="replace"))
     return ended.build
+
+
+def _require_same_inputs(planned: Plan, now: Plan) -> None:
+    """Refuse images that may be of other inputs than those that name them."""
+    pairs = [(planned.targets.inputs(s.image), now.targets.inputs(s.image)) for s in now.steps]
+    if names := sorted({name for before, after in pairs for name in inputs.changed(before, after)}):
+        raise BuildFailedError(
+            f"{console.some(names)} changed while images were built: none got its name.",
+            "Run the same command again: what was built is kept.",
+        )
 
 
 def _tag(planned: Plan) -> None:
@@ -138,23 +148,3 @@ def _place_uv() -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() or target.stat().st_size != source.stat().st_size:
         shutil.copy2(source, target)
-
-
-@contextmanager
-def only_build() -> Iterator[None]:
-    """Hold the lock that one build of a user holds at a time."""
-    file = paths.cache() / "build.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("a+") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            held.seek(0)
-            raise BusyError(
-                f"Another build is running ({held.read().strip() or 'just started'}).",
-                "Wait for it to end, then run the same command again.",
-            ) from error
-        held.truncate(0)
-        held.write(f"process {os.getpid()} in {paths.ROOT}\n")
-        held.flush()
-        yield

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from sparkyard.builds.tool_words import of_maven, unbuilt
 from sparkyard.command import mask
 from sparkyard.errors import (
     BuildFailedError,
@@ -18,6 +19,7 @@ from sparkyard.errors import (
     DiskFullError,
     EngineMissingError,
     HashMismatchError,
+    JarConflictError,
     MirrorError,
     NetworkError,
     SparkyardError,
@@ -86,7 +88,7 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
         (
             r"sparkyard-fetch: certificate|certificate verify failed|invalid peer certificate|"
             r"UnknownIssuer|certificate verification failed|certificate is NOT trusted|"
-            r"x509: certificate|CERTIFICATE_VERIFY_FAILED",
+            r"x509: certificate|CERTIFICATE_VERIFY_FAILED|PKIX path building failed",
             CertificateError,
             "A host presented a certificate that the build does not trust.",
             "Set SPARKYARD_CA_BUNDLE to a PEM file that holds the network's or mirror's authority.",
@@ -107,7 +109,14 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             "name another version in jars.toml, then run `nox -s dependencies -- --only jars`.",
         ),
         (
+            r"Could not find artifact|was not found in \S+ during a previous attempt",
+            JarConflictError,
+            "The Maven repository lacks a jar.",
+            "Correct its version in jars.toml, or set a Maven mirror that has it.",
+        ),
+        (
             r"sparkyard-fetch: (?:truncated|http-error)|"
+            r"Could not transfer artifact .*status(?: code)?: \d+|"
             r"HTTP status (?:client|server) error|404 +Not Found|File has unexpected size|"
             r"Hash Sum mismatch|does not have a Release file|"
             r"end of file before message length|"
@@ -117,12 +126,14 @@ _CAUSES: tuple[tuple[re.Pattern[str], type[SparkyardError], str, str], ...] = tu
             MirrorError,
             "A host answered, but not with the file that was asked for.",
             "If a mirror is set, it is incomplete or wrong: see the settings apt_mirror, "
-            "pypi_index and maven_mirror. Else run the same command again: it resumes.",
+            "pypi_index and maven_mirror; 401 and 403 are about the user and password for it. "
+            "Else run the same command again: it resumes.",
         ),
         (
             r"sparkyard-fetch: unreachable|Temporary failure (?:in name resolution|resolving)|"
-            r"Could not resolve|dns error|failed to lookup address|Could not connect to|"
-            r"Unable to connect to|error sending request|Network is unreachable|no such host|"
+            r"Could not resolve (?!dependencies)|Unknown host|dns error|failed to lookup address|"
+            r"Could not connect to|Unable to connect to|error sending request|"
+            r"Network is unreachable|no such host|"
             r"Connection (?:refused|timed out|reset)|i/o timeout|^cause: (?:operation )?timed out$",
             NetworkError,
             "A host could not be reached.",
@@ -155,7 +166,15 @@ def explain(log: str, speaker: str = "The build") -> SparkyardError:
         for index in reversed(range(len(read))):
             if pattern.search(read[index]):
                 return error(f"{what} {speaker} said: {_quote(read, index)}", remedy)
-    last = (read[-2] if len(read) > 1 else reason) or "nothing"
+    package, cause = unbuilt(read[:-1] if reason else read)
+    if package:
+        return BuildFailedError(
+            f"{package} could not be built from its source: {_short(cause or 'no cause is named')}",
+            "Images are built without compilers and headers: lock a version that has a wheel for "
+            "Linux and the stack's Python, or a package that brings what it needs "
+            "(psycopg2-binary, say).",
+        )
+    last = of_maven(read) or (read[-2] if len(read) > 1 else reason) or "nothing"
     return BuildFailedError(
         f"A build step failed{f', {step}' if step else ''}. The build said: {_short(last)}",
         "Mend what the lines above name and run the same command again: what was built is kept.",
@@ -193,7 +212,7 @@ def _quote(read: Sequence[str], index: int) -> str:
     """Return the line at `index`; one in a chain of causes with the line that says of what."""
     line = read[index]
     if not line.startswith("cause: "):
-        return _short(line)
+        return _short(of_maven([line]) or line)
     first = index
     while first and read[first].startswith("cause: "):
         first -= 1

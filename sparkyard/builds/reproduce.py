@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from sparkyard import console, paths
-from sparkyard.builds import build
 from sparkyard.builds.reproduce_build import remove
 from sparkyard.command import run
 from sparkyard.engine.second import elsewhere, second_engine
@@ -94,32 +93,30 @@ def reproduce(
         place: where the data of such an engine is meanwhile.
 
     Raises:
-        BusyError: another build is running.
         EngineMissingError: an engine for the second build cannot be started here.
         SparkyardError: what stopped a build.
     """
-    with build.only_build():
-        tag = uuid.uuid4().hex[:12]
-        paths.BUILD.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="reproduce-", dir=paths.BUILD))
-        try:
-            console.note("first build, by the everyday engine, without its cache")
-            first, took = _build(where, wanted, tag, work / "first")
-            console.note(f"first build: {took:.0f} s; second build, elsewhere")
-            if second:
-                other = {**_SECOND, "DOCKER_HOST": second}
+    tag = uuid.uuid4().hex[:12]
+    paths.BUILD.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="reproduce-", dir=paths.BUILD))
+    try:
+        console.note("first build, by the everyday engine, without its cache")
+        first, took = _build(where, wanted, tag, work / "first")
+        console.note(f"first build: {took:.0f} s; second build, elsewhere")
+        if second:
+            other = {**_SECOND, "DOCKER_HOST": second}
+            again, took_again = _build(where, wanted, tag, work / "second", other)
+            found = _compare(first, again, "", second)
+            with _engine(second):
+                remove(tag)
+        else:
+            with second_engine(place) as own:
+                other = {**_SECOND, "DOCKER_HOST": own.host}
                 again, took_again = _build(where, wanted, tag, work / "second", other)
-                found = _compare(first, again, "", second)
-                with _engine(second):
-                    remove(tag)
-            else:
-                with second_engine(place) as own:
-                    other = {**_SECOND, "DOCKER_HOST": own.host}
-                    again, took_again = _build(where, wanted, tag, work / "second", other)
-                    found = _compare(first, again, "", own.host)
-        finally:
-            remove(tag)
-            shutil.rmtree(work, ignore_errors=True)
+                found = _compare(first, again, "", own.host)
+    finally:
+        remove(tag)
+        shutil.rmtree(work, ignore_errors=True)
     return Reproduced(found, (took, took_again))
 
 

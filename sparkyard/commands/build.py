@@ -6,10 +6,11 @@ Only those are built whose inputs have changed.
 from __future__ import annotations
 
 from sparkyard import commands, console
+from sparkyard.builds import turn
 from sparkyard.builds.build import Built, build
 from sparkyard.commands import Session
 from sparkyard.engine import engine
-from sparkyard.plan.plan import site
+from sparkyard.plan import plan
 
 _ALL = Session("build", "build")
 
@@ -28,8 +29,16 @@ def main(argv: list[str], session: Session = _ALL) -> int:
     )  # fmt: skip
     chosen = parser.parse_args(argv)
     wanted = tuple(filter(None, (session.image, *chosen.images)))
-    where = site(chosen.stack, locked=chosen.locked)
-    _show(build(where, wanted, no_cache=chosen.no_cache))
+    with turn.taken():
+        where = plan.site(chosen.stack, locked=chosen.locked)
+        built = build(where, wanted, no_cache=chosen.no_cache)
+        other = plan.other_half(where, built.plan)
+    _show(built)
+    if other:
+        console.note(
+            f"{other.image} does not go with this build ({console.some(other.because)}): "
+            f"run `nox -s {where.family[other.image].session}`, too"
+        )
     return 0
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
 import shutil
 
 from sparkyard import commands, console, evidence, paths
+from sparkyard.builds import turn
 from sparkyard.engine import engine
 from sparkyard.family import stack
 from sparkyard.fetch import store
@@ -30,6 +32,12 @@ def main(argv: list[str]) -> int:
         "deleted are lost then",
     )
     chosen = parser.parse_args(argv)
+    with turn.taken():  # what a build has made and not named yet must not go under its hands
+        _clean(chosen)
+    return 0
+
+
+def _clean(chosen: argparse.Namespace) -> None:
     images = _images(plan.site())
     if chosen.old:
         newest = {digest for tag, digest in images.items() if not _build_of(tag)}
@@ -41,7 +49,7 @@ def main(argv: list[str]) -> int:
         ended = engine.client("buildx", "prune", "--all", "--force")
         console.note((ended.stdout.strip().splitlines() or ["the build cache was empty"])[-1])
         for place in paths.cache().glob("*"):
-            if place.name not in (evidence.DIRECTORY, store.NAME):
+            if place.name not in (evidence.DIRECTORY, store.NAME, turn.NAME):
                 shutil.rmtree(place) if place.is_dir() else place.unlink()
     kept = store.size()
     held = f"{kept.files} fetched files, {console.size(kept.octets)}, in {store.directory()}"
@@ -50,7 +58,6 @@ def main(argv: list[str]) -> int:
         console.note(f"removed {held}")
     elif kept.files:
         console.note(f"kept {held}; --store removes them")
-    return 0
 
 
 def _images(where: plan.Site) -> dict[str, str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
 from sparkyard import commands, console, paths, settings
-from sparkyard.builds import apt_resolver, bake, proposal, supply
-from sparkyard.builds.build import only_build
+from sparkyard.builds import apt_resolver, bake, proposal, supply, turn
+from sparkyard.builds.failure import explain
 from sparkyard.builds.proposal import APT, JARS, KINDS, PYTHON, Move, Proposal
 from sparkyard.engine import engine
 from sparkyard.errors import OutdatedLocksError, StaleLockError
@@ -31,24 +32,26 @@ def main(argv: list[str]) -> int:
     """
     chosen = _parse(argv)
     if chosen.tools:
-        dependencies.lock_tools(paths.ROOT, settings.load())
+        with turn.taken():
+            dependencies.lock_tools(paths.ROOT, settings.load())
         return 0
     kinds = tuple(chosen.only or KINDS)
     upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
     moves: dict[str, tuple[Move, ...]] = {}
     files: list[Path] = []
     for name in [chosen.stack] if chosen.stack else stack.known():
-        where = plan.site(name)
-        if not chosen.check:
-            with only_build(), proposal.propose(where.stack) as made:
-                _lock(where, made, kinds, upgrade, only=bool(chosen.only))
-                moves[name] = made.moves()
-                files += made.files()
-                if made.files() and not chosen.dry_run:
-                    supply.put(made)
-        if not chosen.dry_run:
-            _check(where.stack, kinds)
-            console.note(f"{name}: locks and exports are current ({', '.join(kinds)})")
+        with nullcontext() if chosen.check else turn.taken():
+            where = plan.site(name)
+            if not chosen.check:
+                with proposal.propose(where.stack) as made:
+                    _lock(where, made, kinds, upgrade, only=bool(chosen.only))
+                    moves[name] = made.moves()
+                    files += made.files()
+                    if made.files() and not chosen.dry_run:
+                        supply.put(made)
+            if not chosen.dry_run:
+                _check(where.stack, kinds)
+                console.note(f"{name}: locks and exports are current ({', '.join(kinds)})")
     if chosen.dry_run:
         _show(moves, files, as_json=chosen.json)
     return 0
@@ -128,7 +131,7 @@ def _lock_jars(copy: Stack, where: Site) -> None:
     secrets = bake.secrets(where.settings)
     jars.lock(
         copy.dependencies,
-        resolve=jar_resolver.in_container(base, copy.debian, secrets=secrets),
+        resolve=jar_resolver.in_container(base, copy.debian, explain=explain, secrets=secrets),
         spark_jars=spark_jars.names(
             copy.dependencies,
             index=where.settings.pypi_index or settings.PYPI,

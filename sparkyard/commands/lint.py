@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sparkyard import commands, console, paths
+from sparkyard import commands, console, paths, toml_file
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
 from sparkyard.family import images, stack
@@ -99,11 +99,9 @@ def check_tools_lock() -> None:
     Raises:
         LintError: a tool that pyproject.toml names is not in the lock.
     """
-    import tomllib  # noqa: PLC0415
-
     from packaging.requirements import Requirement  # noqa: PLC0415
 
-    declared = tomllib.loads((paths.ROOT / "pyproject.toml").read_text())
+    declared = toml_file.read(paths.ROOT / "pyproject.toml")
     wanted = [*declared["project"]["dependencies"], *declared["dependency-groups"]["tools"]]
     text = (paths.ROOT / "tools.lock").read_text()
     locked = dict(re.findall(r"^([a-z0-9._-]+)==([^ ;\\]+)", text, re.MULTILINE))

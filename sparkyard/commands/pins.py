@@ -6,6 +6,7 @@ The digests are written into conf/pins.toml.
 from __future__ import annotations
 
 from sparkyard import commands
+from sparkyard.builds import turn
 from sparkyard.family import stack
 from sparkyard.plan import base_image, plan
 
@@ -14,8 +15,9 @@ def main(argv: list[str]) -> int:
     """Write conf/pins.toml."""
     parser = commands.parser("pins", __doc__)
     parser.parse_args(argv)
-    for name in stack.known():
-        where = plan.site(name)
-        digest = base_image.pin(where.stack, where.settings)
-        print(f"{base_image.reference(where.stack, where.settings)}@{digest}")
+    with turn.taken():
+        for name in stack.known():
+            where = plan.site(name)
+            digest = base_image.pin(where.stack, where.settings)
+            print(f"{base_image.reference(where.stack, where.settings)}@{digest}")
     return 0

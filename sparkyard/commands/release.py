@@ -52,6 +52,8 @@ def main(argv: list[str]) -> int:
     if place.has(version):
         done = releasing.go_on(desk, version, {each.image.name: each.digest for each in found})
     else:
+        if chosen.push:
+            git.agree_with_origin(version, checkout.revision)
         _check(place, version, checkout)
         _prove(site, found, allow_untested=chosen.allow_untested)
         if chosen.dry_run:

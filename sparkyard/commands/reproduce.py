@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from sparkyard import commands, console
-from sparkyard.builds import reproduce
+from sparkyard.builds import reproduce, turn
 from sparkyard.plan.plan import site
 
 
@@ -28,9 +28,9 @@ def main(argv: list[str]) -> int:
         help="where that engine's data is meanwhile, about 15 GB (default: /var/tmp)",
     )  # fmt: skip
     chosen = parser.parse_args(argv)
-    found = reproduce.reproduce(
-        site(chosen.stack), tuple(chosen.images), second=chosen.second_engine, place=chosen.data
-    )
+    with turn.taken():
+        where, names = site(chosen.stack), tuple(chosen.images)
+        found = reproduce.reproduce(where, names, second=chosen.second_engine, place=chosen.data)
     if chosen.json:
         print(found.as_json())
     else:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sparkyard import bootstrap, commands, console, evidence, git, paths, test_results
+from sparkyard.builds import turn
 from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
@@ -60,7 +61,9 @@ def main(argv: list[str]) -> int:
     where = plan.site(chosen.stack, locked=chosen.locked)
     parts = _parts(chosen.only, chosen.image)
     if set(parts) != {"unit"}:
-        built = build(where, ())  # all of them: tests of one image compare it with others
+        with turn.taken():
+            where = plan.site(chosen.stack, locked=chosen.locked)
+            built = build(where, ())  # all of them: tests of one image compare it with others
         if built.plan.rebuilds:
             console.note(f"built what the tests need in {built.seconds:.0f} s")
     pytest = [sys.executable, "-m", "pytest", *_options(chosen, where), *_side_by_side(rest)]

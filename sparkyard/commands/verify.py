@@ -71,11 +71,14 @@ def _check(options: argparse.Namespace, site: Site, checks: list[Checked]) -> No
             raise VerificationError(error.what, error.remedy, detail=error.detail) from error
         record = verify.check_release(release, key, version, tell)
     if not options.files_only:
-        registry = releases.place(site).registry
+        place = releases.place(site)
+        # Files that came another way say themselves where their images were released.
+        here = site.settings.namespace if options.directory is not None else place.namespace
         with _progress() as progress:
             verify_images.check(
-                record, registry, key, quick=options.quick, tell=tell, progress=progress
-            )
+                record, place.registry, key, namespace=here, quick=options.quick, tell=tell,
+                progress=progress,
+            )  # fmt: skip
 
 
 def _files(directory: Path) -> dict[str, bytes]:

@@ -33,8 +33,12 @@ _CONTAINERD = (
     "the engine; images of the classic store are not seen after that, and come back if you undo it."
 )
 _UNREACHABLE = re.compile(
-    r"Cannot connect to the Docker daemon|error during connect|dial unix", re.I
+    r"Cannot connect to the Docker daemon|error during connect|dial unix|context not found", re.I
 )
+_OWN_SOCKET = re.compile(
+    r"Cannot connect to the Docker daemon at unix:///(?:var/)?run/docker\.sock"
+)
+_NO_CONTEXT = re.compile(r'context "([^"]*)": context not found')
 
 
 def ensure() -> None:
@@ -43,15 +47,18 @@ def ensure() -> None:
     Raises:
         EngineMissingError, EngineTooOldError, ClassicStoreError, BuildxMissingError: what is wrong.
     """
-    silent = _why_silent()
-    if silent:
-        local = not (os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT"))
-        if not (local and install.can_install()):
-            raise silent
+    said = _silent()
+    if said is not None:
+        # One that somebody named must be started by them; ours must not be restarted because of it.
+        named = os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")
+        local = not shutil.which("docker") or _OWN_SOCKET.search(said)
+        if named or not local or not install.can_install():
+            raise _missing(said)
         if not shutil.which("dockerd"):
             install.install()
         install.start()
     check(*describe())
+    _check_builder()
 
 
 def describe() -> tuple[dict[str, Any], str]:
@@ -100,6 +107,34 @@ def check(information: dict[str, Any], buildx: str) -> None:
         )
 
 
+def _check_builder() -> None:
+    """Check that builds are made by the engine's own builder: no other one shares its store.
+
+    Raises:
+        BuildxMissingError: the builder that is chosen does not exist, or is another one.
+    """
+    shown = run(["docker", "buildx", "inspect"], check=False)
+    driver = re.search(r"^Driver:\s+(\S+)", shown.stdout, re.MULTILINE)
+    if shown.exit_code == 0 and driver and driver.group(1) == "docker":
+        return
+    variable = os.environ.get("BUILDX_BUILDER", "")
+    name = re.search(r"^Name:\s+(\S+)", shown.stdout, re.MULTILINE)
+    listed = run(["docker", "buildx", "ls"], check=False).stdout
+    own = re.findall(r"^([^\s/]+?)\*?\s+docker\s", listed, re.MULTILINE)
+    builder = f"The builder {variable or (name.group(1) if name else 'in use')}"
+    builder += ", which the variable BUILDX_BUILDER names," if variable else ""
+    if driver:
+        what = (
+            f"{builder} has the driver {driver.group(1)}: it keeps what it builds apart from the "
+            "engine's images."
+        )
+    else:
+        said = (shown.stderr.strip().splitlines() or ["nothing"])[-1]
+        what = f"{builder} cannot be used. buildx said: {said}."
+    remedy = "Unset BUILDX_BUILDER" if variable else "Choose another one with `docker buildx use`"
+    raise BuildxMissingError(what, f"{remedy}; builders of the engine itself: {', '.join(own)}.")
+
+
 def inspect(references: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return what the engine says of each of the images that it has, by reference.
 
@@ -134,12 +169,12 @@ def client(*words: str) -> Completed:
     return answer
 
 
-def _why_silent() -> EngineMissingError | None:
-    """Return why no engine answers, or None when one does."""
+def _silent() -> str | None:
+    """Return what the client says of an engine that does not answer, or None when it does."""
     if not shutil.which("docker"):
-        return _missing("")
+        return ""
     answer = run(["docker", "version"], check=False)
-    return None if answer.exit_code == 0 else _missing(answer.stderr)
+    return None if answer.exit_code == 0 else answer.stderr
 
 
 def _missing(said: str) -> EngineMissingError:
@@ -149,20 +184,37 @@ def _missing(said: str) -> EngineMissingError:
             "There is no container engine: no docker on PATH.",
             f"{_INSTALL} Where one is installed, put docker on PATH.",
         )
-    where = os.environ.get("DOCKER_HOST", "its usual socket")
+    if absent := _NO_CONTEXT.search(said):
+        return _no_context(absent.group(1))
+    variable = next((v for v in ("DOCKER_HOST", "DOCKER_CONTEXT") if os.environ.get(v)), "")
+    where = os.environ[variable] if variable else "its usual socket"
     if "permission denied" in said:
         return EngineMissingError(
             f"This user may not talk to the container engine at {where}.",
             "Join the group that may (`sudo usermod -aG docker $USER`, then log in again), or run "
             "the same command as root.",
         )
-    if os.environ.get("DOCKER_HOST"):
+    if variable:
         return EngineMissingError(
-            f"No container engine answers at {where}, which the variable DOCKER_HOST names.",
-            "Start that engine, or unset DOCKER_HOST to use this machine's own.",
+            f"No container engine answers at {where}, which the variable {variable} names.",
+            f"Start that engine, or unset {variable} to use this machine's own.",
         )
     return EngineMissingError(
         f"No container engine answers at {where}.", f"Start it, if one is installed. {_INSTALL}"
+    )
+
+
+def _no_context(name: str) -> EngineMissingError:
+    """Return the error for a context of the client's that does not exist."""
+    listed = run(["docker", "context", "ls", "--format", "{{.Name}}"], check=False).stdout.split()
+    known = ", ".join(each for each in listed if each != name)
+    if os.environ.get("DOCKER_CONTEXT"):
+        source, remedy = "the variable DOCKER_CONTEXT", "Unset DOCKER_CONTEXT, or name one of"
+    else:
+        source, remedy = "docker's configuration", "Choose another one with `docker context use`"
+    return EngineMissingError(
+        f'There is no docker context "{name}", which {source} names.',
+        f"{remedy}: {known}.",
     )
 
 

@@ -223,7 +223,8 @@ class _Host:
         self._trusted = ca_bundle(settings)
         # A host may ask for an hour of patience by Retry-After: people should know sooner.
         retry = Retry(
-            _TRIES, connect=1, read=1, backoff_factor=0.5, status_forcelist=(429, 502, 503, 504),
+            _TRIES, connect=1, read=1, other=0, backoff_factor=0.5,
+            status_forcelist=(408, 425, 429, 502, 503, 504),
             raise_on_status=False, respect_retry_after_header=False,
         )  # fmt: skip
         for scheme in ("http://", "https://"):

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sparkyard import text_file
 from sparkyard.errors import StaleLockError
 from sparkyard.family.stack import Stack
 
@@ -100,7 +101,7 @@ def packages(stack: Stack, name: str) -> tuple[str, ...]:
     """Return what a list asks for, as apt is asked: PACKAGE or PACKAGE/SUITE."""
     if name == DEBIAN:
         return ()
-    text = re.sub(r"#.*", "", list_file(stack, name).read_text(encoding="utf-8"))
+    text = re.sub(r"#.*", "", text_file.read(list_file(stack, name)))
     own = stack.arguments
     of_stack = (own["PYTHON_PACKAGE"], own["JAVA_PACKAGE"]) if name == BASE else ()
     return (*text.split(), *of_stack)

@@ -21,6 +21,10 @@ from sparkyard.errors import JarConflictError
 _TAIL = r"(?:-(?:[A-Z0-9]|rc|alpha|beta|m\d)[\w.]*)*)(?:-(?P<classifier>[a-z][\w.-]*))?\.jar"
 _FILE = re.compile(r"(?P<artifact>.+)-(?P<version>\d+\.\d[^-]*" + _TAIL)
 _FILE_WHOLE_NUMBER = re.compile(r"(?P<artifact>.+)-(?P<version>\d+" + _TAIL)
+# sbt's and Maven's convention for what is compiled for one Scala: delta-spark_2.12, cats-core_3.
+_SCALA_SUFFIX = re.compile(r"(?P<name>.+)_(?P<scala>2\.\d+|3)")
+_SCALA_GROUP = ("scala-library", "scala-reflect", "scala-compiler", "scala3-library_3")
+"""What a jar for another Scala brings with it."""
 _CLASS_MAGIC = 0xCAFEBABE
 # A class file version is the Java feature release plus 44: 52 is Java 8 (JVM specification, 4.1).
 _CLASS_TO_JAVA = 44
@@ -115,8 +119,16 @@ def check(extra: Sequence[Jar], spark: Sequence[Jar], class_level: int) -> None:
     Raises:
         JarConflictError: names every conflict that was found.
     """
+    other_scala = [
+        problem
+        for jar in extra
+        if (problem := wrong_scala(jar.artifact, f"{jar.file} ({jar.where})", [*extra, *spark]))
+    ]
+    # Another Scala's own library is no second fault then: to leave it out would mend nothing.
+    own = [j for j in (*extra, *spark) if not (other_scala and j.artifact in _SCALA_GROUP)]
     problems = [
-        *two_versions([*extra, *spark]),
+        *other_scala,
+        *two_versions(own),
         *wrong_hadoop([*extra, *spark]),
         *too_new([*extra, *spark], class_level),
     ]
@@ -160,6 +172,32 @@ def two_versions(jars: Sequence[Jar]) -> list[str]:
             seen = " and ".join(sorted(f"{jar.group} ({jar.where})" for jar in same if jar.group))
             problems.append(f"{same[0].file} comes from two Maven groups: {seen}. Exclude one.")
     return problems
+
+
+def scala_of(jars: Iterable[Jar]) -> str:
+    """Return the Scala of the last scala-library, as artifacts name it ("2.12"); "" without one.
+
+    Spark's own jars come last, and an added one must not decide.
+    """
+    versions = [jar.version for jar in jars if jar.artifact == "scala-library"]
+    return ".".join(versions[-1].split(".")[:2]) if versions else ""
+
+
+def wrong_scala(artifact: str, named: str, jars: Sequence[Jar]) -> str:
+    """Return a message if an artifact is compiled for another Scala than Spark's; else "".
+
+    Args:
+        artifact: its name, which may end in a Scala's version; with or without its group.
+        named: what the message calls it.
+        jars: all that are there, Spark's own last.
+    """
+    match, scala = _SCALA_SUFFIX.fullmatch(artifact), scala_of(jars)
+    if not match or not scala or match["scala"] == scala:
+        return ""
+    return (
+        f"{named} is compiled for Scala {match['scala']}, and Spark here is of Scala {scala}. Ask "
+        f"for {match['name']}_{scala}, in a version that is published for it."
+    )
 
 
 def wrong_hadoop(jars: Sequence[Jar]) -> list[str]:

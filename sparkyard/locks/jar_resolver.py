@@ -8,21 +8,23 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from sparkyard import paths
-from sparkyard.command import run
-from sparkyard.errors import CommandFailedError, JarConflictError
+from sparkyard.command import mask, run
+from sparkyard.errors import SparkyardError
 from sparkyard.locks.jars import Dependency, Group
 
+Explain = Callable[[str], SparkyardError]
 _DOCKERFILE = paths.IMAGES / "tools" / "resolver"
 
 
 def in_container(
-    debian: str, suite: str, *, secrets: Sequence[str] = ()
+    debian: str, suite: str, *, explain: Explain, secrets: Sequence[str] = ()
 ) -> Callable[[Group, Path], None]:
     """Return a resolver for `sparkyard.locks.jars.lock`.
 
     Args:
         debian: a named context for the base: "docker-image://NAME" or "oci-layout://...".
         suite: the Debian suite that the base is of.
+        explain: reads why a build failed off its log (builds/failure.py).
         secrets: the CA bundle and the mirrors, as buildx takes them.
     """
 
@@ -47,7 +49,12 @@ def in_container(
                 quiet=False,
             )
         if ended.exit_code != 0:
-            raise _explain(group, ended.stderr)
+            why = explain(ended.stderr)
+            raise type(why)(
+                f"The jars of group {group.name} could not be resolved. {why.what}",
+                why.remedy,
+                detail=mask("\n".join(ended.stderr.splitlines()[-20:])),
+            )
 
     return resolve
 
@@ -86,19 +93,3 @@ def _dependency(dependency: Dependency) -> str:
             )
         lines.append("</exclusions>")
     return "    <dependency>" + "".join(lines) + "</dependency>\n"
-
-
-def _explain(group: Group, log: str) -> JarConflictError | CommandFailedError:
-    """Return the error for Maven's or the engine's words in `log`."""
-    said = [line.split("[ERROR]", 1)[1].strip() for line in log.splitlines() if "[ERROR]" in line]
-    missing = [line for line in said if "was not found in" in line or "Could not find" in line]
-    if missing:
-        return JarConflictError(
-            f"A jar of group {group.name} is not in the Maven repository: {missing[0]}",
-            "Correct its version in jars.toml, or set a Maven mirror that has it.",
-        )
-    return CommandFailedError(
-        f"The jars of group {group.name} could not be resolved" + (f": {said[0]}" if said else "."),
-        "The lines above are the last that the resolver wrote.",
-        detail="\n".join(log.splitlines()[-20:]),
-    )

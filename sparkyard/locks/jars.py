@@ -11,14 +11,14 @@ import json
 import os
 import re
 import tempfile
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sparkyard.errors import MalformedFileError, StaleLockError
-from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar
+from sparkyard import toml_file
+from sparkyard.errors import JarConflictError, MalformedFileError, StaleLockError
+from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar, wrong_scala
 from sparkyard.locks.jar_lock import LockedJar, parse_lock, render_lock
 
 MEND = "Run `nox -s dependencies` and commit what it writes."
@@ -78,18 +78,12 @@ def declared(stack_directory: Path) -> tuple[Group, ...]:
         MalformedFileError: it cannot be read as groups of jars; says the line and column for TOML.
     """
     path = declaration(stack_directory)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not path.exists():
         raise MalformedFileError(
             f"{path} is missing: nothing says which jars the stack adds.",
             "Restore it; a stack without jars of its own has an empty table [groups] in it.",
-        ) from None
-    except UnicodeDecodeError as error:
-        raise MalformedFileError(f"{path} is not UTF-8: {error}", "Save it as UTF-8.") from None
-    except tomllib.TOMLDecodeError as error:
-        # str() of it ends in "(at line N, column N)".
-        raise MalformedFileError(f"{path}: {error}", "Correct it there.") from None
+        )
+    content = toml_file.read(path)
     _only(content, {"groups"}, f"{path}")
     return tuple(
         _group(name, table, f"{path}: [groups.{name}]")
@@ -169,7 +163,9 @@ def lock(
         JarConflictError: the jars do not fit together; no lock was touched.
     """
     names = tuple(spark_jars)
+    own = [name_of(name, where="Spark's jars") for name in names]
     declared_groups = declared(stack_directory)
+    _check_scala(declared_groups, own)  # before Maven is asked for what may not exist
     texts: dict[Path, str] = {}
     with tempfile.TemporaryDirectory(prefix="sparkyard-jars-") as scratch:
         extra: list[Jar] = []
@@ -187,11 +183,30 @@ def lock(
                 [LockedJar.of(path, path.relative_to(repository).as_posix()) for path in found],
                 spark=pinned_spark(stack_directory),
             )
-        check(extra, [name_of(name, where="Spark's jars") for name in names], class_level)
+        check(extra, own, class_level)
     _write_all(texts)
     directory = lock_file(stack_directory, "any").parent
     for path in set(directory.glob("*.lock")) - set(texts):
         path.unlink()
+
+
+def _check_scala(declared_groups: Iterable[Group], spark: Sequence[Jar]) -> None:
+    problems = [
+        problem
+        for group in declared_groups
+        for dependency in group.dependencies
+        if (
+            problem := wrong_scala(
+                dependency.artifact.rpartition(":")[0],
+                f"{dependency.artifact} (declared in group {group.name})",
+                spark,
+            )
+        )
+    ]
+    if problems:
+        raise JarConflictError(
+            "\n".join(problems), "Change it in jars.toml, then run `nox -s dependencies`."
+        )
 
 
 def _write_all(texts: Mapping[Path, str]) -> None:

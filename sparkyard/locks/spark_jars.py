@@ -9,14 +9,20 @@ import os
 import re
 import ssl
 import tarfile
-import tomllib
 import urllib.error
 import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
-from sparkyard import paths
-from sparkyard.errors import HashMismatchError, MirrorError, NetworkError, StaleLockError
+from sparkyard import paths, toml_file
+from sparkyard.errors import (
+    HashMismatchError,
+    MalformedFileError,
+    MirrorError,
+    NetworkError,
+    StaleLockError,
+)
+from sparkyard.mirror_login import opener, split
 from sparkyard.settings import PYPI
 
 _LINK = re.compile(r"""<a\s[^>]*?href=["']([^"']+)["']""")
@@ -65,11 +71,9 @@ def pinned_sdist(poetry_lock: Path) -> tuple[str, str]:
         StaleLockError: none is pinned there.
     """
     try:
-        content = tomllib.loads(poetry_lock.read_text(encoding="utf-8"))
-    except (FileNotFoundError, tomllib.TOMLDecodeError) as error:
-        raise StaleLockError(
-            f"{poetry_lock} cannot be read: {error}", "Run `nox -s dependencies`."
-        ) from None
+        content = toml_file.read(poetry_lock)
+    except MalformedFileError as error:
+        raise StaleLockError(error.what, "Run `nox -s dependencies`.") from None
     for package in content.get("package", []):
         if package.get("name") == "pyspark":
             for file in package.get("files", []):
@@ -93,11 +97,13 @@ def names_in(archive: Path) -> tuple[str, ...]:
 
 def fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext) -> None:
     """Fetch `file` of the project pyspark from `index` into `target`, and check its hash."""
-    page = f"{index.rstrip('/')}/pyspark/"
+    mirror = split(index)
+    page = f"{mirror.url.rstrip('/')}/pyspark/"
+    ask = opener(mirror, tls)
     # PEP 503's HTML: every mirror has it, not every mirror has the JSON of PEP 691.
     wanted = urllib.request.Request(page, headers={"Accept": "text/html"})  # noqa: S310
     try:
-        with urllib.request.urlopen(wanted, timeout=60, context=tls) as answer:  # noqa: S310
+        with ask.open(wanted, timeout=60) as answer:
             links = _LINK.findall(answer.read().decode("utf-8", "replace"))
         url = next(
             (urljoin(page, html.unescape(link)) for link in links if f"/{file}" in f"/{link}"), ""
@@ -106,7 +112,7 @@ def fetch(index: str, file: str, sha256: str, target: Path, tls: ssl.SSLContext)
             raise MirrorError(f"{page} does not offer {file}.", "Use an index that has it.")
         have = hashlib.sha256()
         with (
-            urllib.request.urlopen(url, timeout=60, context=tls) as answer,  # noqa: S310
+            ask.open(url, timeout=60) as answer,
             target.open("wb") as stream,
         ):
             while chunk := answer.read(1 << 20):

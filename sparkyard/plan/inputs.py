@@ -29,6 +29,9 @@ def of_files(places: Iterable[Path]) -> Inputs:
     """Return the digests of files, and of all files below directories, by path in the checkout.
 
     What Python leaves beside a module that a test has loaded is no input, and in no image.
+
+    Raises:
+        MalformedFileError: lines of a script or a lock end as on Windows.
     """
     found: Inputs = {}
     for place in places:
@@ -37,7 +40,9 @@ def of_files(places: Iterable[Path]) -> Inputs:
             if file.is_file() and _COMPILED not in file.parts:
                 executable = b"x" if file.stat().st_mode & 0o100 else b"-"
                 name = str(file.relative_to(paths.ROOT))
-                found[name] = _short(executable + file.read_bytes())
+                content = file.read_bytes()
+                _check_lines(name, content)
+                found[name] = _short(executable + content)
     return found
 
 
@@ -65,6 +70,15 @@ def fingerprint(inputs: Inputs) -> str:
 def changed(before: Inputs, now: Inputs) -> tuple[str, ...]:
     """Return the names of the inputs that were added, removed or changed."""
     return tuple(sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k)))
+
+
+def _check_lines(name: str, content: bytes) -> None:
+    """Refuse what a shell or the kernel would read with a CR at the end of each last word."""
+    if b"\r\n" in content and (content.startswith(b"#!") or name.endswith(".lock")):
+        raise MalformedFileError(
+            f"Lines of {name} end in CR LF, as on Windows; in an image they must end in LF.",
+            f"Save it with LF: `sed -i 's/\\r$//' {name}`.",
+        )
 
 
 def _short(content: bytes) -> str:

@@ -144,6 +144,21 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
     return Plan(where.stack, targets, tuple(steps))
 
 
+def other_half(where: Site, planned: Plan, base: BaseImage | None = None) -> Step | None:
+    """Return what is still to be done for the image that makes a pair with one of the plan's.
+
+    Returns:
+        None where nothing is, or where the plan has both or none of the driver and the executors.
+    """
+    pair = {image.name for image in where.family.images if image.role}
+    others = pair - {step.image for step in planned.steps}
+    if len(pair) != 2 or len(others) != 1:
+        return None
+    (other,) = others
+    steps = make(where, (other,), base).steps
+    return next((step for step in steps if step.image == other and step.rebuild), None)
+
+
 def _tag(where: Site, fingerprint: str) -> str:
     return f"{where.stack.name}-{fingerprint}"
 

@@ -219,9 +219,7 @@ class Registry:
                     self.count(Sent(blobs=1))
                     return
                 why = f"HTTP {answer.status}"
-                # 400 and 404: bytes were lost on the way, or the upload with a registry that
-                # restarted.
-                if answer.status not in (400, 404, *AGAIN) or not patience.may(answer):
+                if not patience.may(answer, upload=True):
                     self._session.expect(answer, (201,), what)
             tell(-out.bytes)
             patience.again(why, answer)
@@ -262,6 +260,8 @@ class Registry:
                     yield block
                 break
             except Unanswered as error:
+                if not error.again:
+                    raise patience.lost(str(error)) from error
                 patience.again(str(error))
         if done != descriptor.size or f"sha256:{whole.hexdigest()}" != descriptor.digest:
             raise HashMismatchError(
@@ -324,15 +324,20 @@ class Registry:
         what = f"{self.host}/{repository}@{digest}"
         scope = Scope(repository)
         headers = {"Range": f"bytes={done}-"} if done else {}
-        response = self._session.open(f"{repository}/blobs/{digest}", scope, headers)
         received = self._session.connections.received
-        if response.status not in (200, 206):
+        for renewed in (False, True):
+            response = self._session.open(f"{repository}/blobs/{digest}", scope, headers)
+            if response.status in (200, 206):
+                break
             answer = Answer(
                 response.status, response.headers, b"".join(received(response, 1 << 20))
             )
-            if answer.status == 401:
+            if answer.status == 401 and not renewed:
                 self._session.renew(answer, scope)
-            if answer.status in (401, *AGAIN):
+                continue
+            if answer.status in (401, 403):
+                raise self._session.denied(answer, scope)
+            if answer.status in AGAIN:
                 raise Unanswered(f"HTTP {answer.status}")
             if self._session.absent(answer):
                 raise RegistryAbsentError(

@@ -16,7 +16,14 @@ from sparkyard.errors import RegistryUnreachableError
 from sparkyard.registry.http import Answer, Limits, is_loopback
 
 AGAIN = frozenset((408, 425, 429, 500, 502, 503, 504))
-"""Statuses after which the same question may have another answer (RFC 9110, RFC 6585)."""
+"""Statuses after which the same question may have another answer (RFC 9110, RFC 6585).
+
+An answer with any other is final."""
+_UPLOAD_LOST = frozenset(("BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"))
+"""What a registry says of an upload that it began before it restarted, or that a twin of it began.
+Another upload is another question."""
+_BYTES_CHANGED = frozenset(("DIGEST_INVALID", "SIZE_INVALID"))
+"""What a registry says of bytes that came as others than those that went out."""
 _FULL = re.compile(r"no space left|quota|ENOSPC|disk full|\"Err\":\s*(28|122)\b", re.I)
 """What storage drivers say of a full disk; 28 and 122 are Linux's ENOSPC and EDQUOT, which
 docker-registry gives as bare numbers."""
@@ -31,15 +38,30 @@ class Patience:
         self._what = what
         self._limits = limits
         self._left = limits.retries
+        self._changed = False
         self._began = time.monotonic()
 
-    def may(self, answer: Answer) -> bool:
-        """Tell whether to ask again after this answer: what is full stays full."""
+    def may(self, answer: Answer, *, upload: bool = False) -> bool:
+        """Tell whether to ask again after this answer: most are final, and what is full stays full.
+
+        Args:
+            answer: what was said.
+            upload: whether this was the end of an upload; to ask again is to begin another one.
+        """
         return (
             self._left > 0
+            and (answer.status in AGAIN or (upload and self._helps_anew(answer)))
             and not is_full(answer)
             and self._wait(answer) <= self._limits.longest_wait
         )
+
+    def _helps_anew(self, answer: Answer) -> bool:
+        """Tell whether a blob may be taken in another upload; bytes that changed get one more."""
+        named = codes(answer)
+        if named & _BYTES_CHANGED and not self._changed:
+            self._changed = True
+            return True
+        return bool(named & _UPLOAD_LOST)
 
     def again(self, why: str, answer: Answer | None = None) -> None:
         """Wait until the next try.

@@ -254,7 +254,7 @@ class Session:
                     raise patience.lost(str(error)) from error
                 patience.again(str(error))
                 continue
-            if answer.status not in AGAIN or not patience.may(answer):
+            if not patience.may(answer):
                 return answer
             patience.again(f"HTTP {answer.status}", answer)
 

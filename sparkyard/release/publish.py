@@ -78,7 +78,7 @@ class Publisher:
             RegistryAbsentError: the registry does not have what it took.
             SparkyardError: the registry cannot be asked, or refuses; see registry/registry.py.
         """
-        steps = _steps(record, record.images, immutable=True)
+        steps = _steps(self.place, record, record.images, immutable=True)
         for step in steps:
             self._refuse_taken(step, self._named(step))
         pushing.check_no_channel(
@@ -116,7 +116,7 @@ class Publisher:
             ImmutableTagError: a tag that never moves is taken by another digest.
             TagMovedError: somebody else moved one meanwhile.
         """
-        steps = _steps(record, record.images, immutable=True)
+        steps = _steps(self.place, record, record.images, immutable=True)
         released = self.place.versions()
         stable = [each for each in released if not versions.parse(each).prerelease]
         latest = self.place.channel(channel.LATEST)
@@ -125,11 +125,11 @@ class Publisher:
             move = Move(record.version, channel.RELEASED, record.released, manifest.descriptor)
             latest = self._put_channel(latest, latest.moved(move))
         if released[-1:] == (record.version,):
-            moving = _steps(record, _executors_first(record.images), immutable=False)
+            moving = _steps(self.place, record, _executors_first(record.images), immutable=False)
             # By tag: each is mixed only for as long as it takes to write it to every image.
             steps += sorted(moving, key=lambda step: step.tag)
         if latest.version == record.version:
-            steps += _channel_steps(record, channel.LATEST)
+            steps += _channel_steps(self.place, record, channel.LATEST)
         self._set_tags(steps)
 
     def move_channel(self, before: Channel, after: Channel, record: Record) -> None:
@@ -148,11 +148,11 @@ class Publisher:
             self._must_be_there(image)
         if after != before:
             self._put_channel(before, after)
-        self._set_tags(_channel_steps(record, after.name))
+        self._set_tags(_channel_steps(self.place, record, after.name))
 
     def is_complete(self, current: Channel, record: Record) -> bool:
         """Tell whether the images' tags follow the channel: unless a move was interrupted."""
-        steps = _channel_steps(record, current.name)
+        steps = _channel_steps(self.place, record, current.name)
         return all(self._named(step) == step.digest for step in steps)
 
     def _set_tags(self, steps: Iterable[TagStep]) -> None:
@@ -242,7 +242,7 @@ class Publisher:
         return after
 
     def _must_be_there(self, image: RecordedImage) -> None:
-        path = _path(image)
+        path = self.place.path(image)
         for digest in (image.digest, image.index):
             if self.place.registry.resolve(path, digest) is None:
                 raise RegistryAbsentError(
@@ -255,19 +255,24 @@ class Publisher:
         return there.digest if there else None
 
 
-def _steps(record: Record, images: Iterable[RecordedImage], *, immutable: bool) -> list[TagStep]:
+def _steps(
+    place: Place, record: Record, images: Iterable[RecordedImage], *, immutable: bool
+) -> list[TagStep]:
     return [
         TagStep(
-            _path(image), tag, image.index if tag == record.version else image.digest, immutable
+            place.path(image),
+            tag,
+            image.index if tag == record.version else image.digest,
+            immutable,
         )
         for image in images
         for tag in (image.immutable if immutable else image.moving)
     ]
 
 
-def _channel_steps(record: Record, name: str) -> list[TagStep]:
+def _channel_steps(place: Place, record: Record, name: str) -> list[TagStep]:
     return [
-        TagStep(_path(image), name, image.index, immutable=False)
+        TagStep(place.path(image), name, image.index, immutable=False)
         for image in _executors_first(record.images)
     ]
 
@@ -275,10 +280,6 @@ def _channel_steps(record: Record, name: str) -> list[TagStep]:
 def _executors_first(images: Iterable[RecordedImage]) -> list[RecordedImage]:
     """Return the images in an order in which a new notebook never meets old executors."""
     return sorted(images, key=lambda image: image.role != "executor")
-
-
-def _path(image: RecordedImage) -> str:
-    return image.repository.partition("/")[2]
 
 
 def _annotations(record: Record) -> dict[str, str]:

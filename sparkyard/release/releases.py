@@ -12,7 +12,7 @@ from sparkyard.plan.plan import Site
 from sparkyard.push import pushing
 from sparkyard.push.pushing import RELEASES
 from sparkyard.record import io as record_io
-from sparkyard.record.record import Record
+from sparkyard.record.record import Record, RecordedImage
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor, Repository
 from sparkyard.registry.registry import Registry
@@ -64,6 +64,10 @@ class Place:
     def repository(self, image: str) -> Repository:
         """Return the repository of an image."""
         return oci.repository(self.host, self.namespace, image)
+
+    def path(self, image: RecordedImage) -> str:
+        """Return the path of a recorded image here, to which its release may have been copied."""
+        return f"{self.namespace}/{image.repository.rpartition('/')[2]}"
 
     def versions(self) -> tuple[str, ...]:
         """Return the released versions, the lowest first."""

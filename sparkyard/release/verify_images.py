@@ -58,11 +58,15 @@ def check(  # noqa: PLR0913 - who asks says how, and who listens
     registry: Registry,
     key: VerificationKey,
     *,
+    namespace: str = "",
     quick: bool = False,
     tell: Tell,
     progress: Progress = silent,
 ) -> None:
     """Check a release's images in a registry; a blob that several share is read once.
+
+    They are looked for in `namespace`, to which somebody may have copied them; without one, where
+    the record says that they were released.
 
     Raises:
         VerificationError, RegistryAbsentError, RegistryUnreachableError: see `verify.check`.
@@ -70,11 +74,12 @@ def check(  # noqa: PLR0913 - who asks says how, and who listens
     blobs: dict[str, _Blob] = {}
     elsewhere: list[_Blob] = []
     for image in record.images:
-        for blob in _check_image(image, record.version, registry, tell):
+        path = _path(image, namespace)
+        for blob in _check_image(image, path, record.version, registry, tell):
             known = blobs.setdefault(blob.descriptor.digest, blob)
             if known.path != blob.path:
                 elsewhere.append(blob)
-        tell(_check_cosign(image, registry, key))
+        tell(_check_cosign(image, path, registry, key))
     total = sum(blob.descriptor.size for blob in blobs.values())
     _each(
         [*elsewhere, *(blobs.values() if quick else ())],
@@ -98,11 +103,16 @@ def check(  # noqa: PLR0913 - who asks says how, and who listens
     tell(Checked("layers", f"{len(blobs)}, {total} bytes, each read and hashed"))
 
 
+def _path(image: RecordedImage, namespace: str) -> str:
+    """Return the path of an image's repository in a registry."""
+    own = image.repository.partition("/")[2]
+    return f"{namespace}/{own.rpartition('/')[2]}" if namespace else own
+
+
 def _check_image(
-    image: RecordedImage, version: str, registry: Registry, tell: Tell
+    image: RecordedImage, path: str, version: str, registry: Registry, tell: Tell
 ) -> tuple[_Blob, ...]:
     """Check an image down to its configuration; return the layers, which are still to be read."""
-    path = image.repository.partition("/")[2]
     place = f"{registry.host}/{path}"
     named = registry.resolve(path, version)
     if named is None:
@@ -148,12 +158,13 @@ def _check_config(image: RecordedImage, data: bytes) -> None:
     same(f"the label {FINGERPRINT} of {image.name}", image.fingerprint, fingerprint)
 
 
-def _check_cosign(image: RecordedImage, registry: Registry, key: VerificationKey) -> Checked:
+def _check_cosign(
+    image: RecordedImage, path: str, registry: Registry, key: VerificationKey
+) -> Checked:
     """Check the signatures for cosign of both digests, where there are some.
 
     Cosign adds the signatures of others to ours: one of ours is enough.
     """
-    path = image.repository.partition("/")[2]
     found = 0
     for digest in (image.digest, image.index):
         tag = signature.cosign_tag(digest)

@@ -14,6 +14,7 @@ import io
 import os
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -311,12 +312,29 @@ Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 @dataclass
 class Mirror:
-    """A local HTTP server that answers as told; anything else is 404."""
+    """A local HTTP server that answers as told; anything else is 404.
+
+    Where it has a `login`, it answers nobody else than that "user:password".
+    """
 
     url: str
+    login: str = ""
     answers: dict[str, Answer] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     otherwise: Answer | None = None
+    stalled: list[socket.socket] = field(default_factory=list)
+
+    def waited_for(self) -> bool:
+        """Tell whether somebody still waits for the rest of what is stalled."""
+        for connection in self.stalled:
+            try:
+                if connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    return True
+            except BlockingIOError:
+                return True
+            except OSError:
+                continue
+        return False
 
     def serve(
         self, path: str, content: bytes, *, cut: int | None = None, status: int = 200
@@ -356,6 +374,7 @@ class Mirror:
             handler.end_headers()
             handler.wfile.write(content[: len(content) // 2])
             handler.wfile.flush()
+            self.stalled.append(handler.connection)
             half.set()
             if go_on.wait(120):
                 handler.wfile.write(content[len(content) // 2 :])
@@ -384,8 +403,14 @@ def mirror(certificate: Path | None = None) -> Iterator[Mirror]:
         def do_GET(self) -> None:
             served.asked.append(self.path)
             answer = served.answers.get(self.path) or served.otherwise
+            login = f"Basic {base64.b64encode(served.login.encode()).decode()}"
             try:
-                if answer:
+                if served.login and self.headers.get("Authorization") != login:
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", 'Basic realm="mirror"')
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                elif answer:
                     answer(self)
                 else:
                     self.send_error(404)

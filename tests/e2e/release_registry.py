@@ -53,6 +53,24 @@ class Served:
                 self.registry.put_manifest(image.path, signature.cosign_tag(digest), made)
         self.push_files(release)
 
+    def copy(self, release: SmallRelease, namespace: str) -> None:
+        """Copy a release to another namespace, digest by digest, as a mirror does."""
+        version = release.record.version
+        copies = {image.path: [version, image.manifest.digest] for image in release.images}
+        for image in release.images:
+            digests = (image.manifest.digest, image.index.digest)
+            copies[image.path] += [signature.cosign_tag(digest) for digest in digests]
+        copies[RELEASES] = [version]
+        for path, references in copies.items():
+            target = f"{namespace}/{path.rpartition('/')[2]}"
+            for reference in reversed(references):
+                manifest = self.registry.manifest(path, reference)
+                document = manifest.document()
+                for blob in (document.get("config"), *document.get("layers", ())):
+                    if blob:
+                        assert self.registry.mount_blob(target, blob["digest"], path)
+                self.registry.put_manifest(target, reference, manifest)
+
     def push_files(self, release: SmallRelease) -> None:
         """Store a release's files alone."""
         for content in (Content(oci.EMPTY, oci.EMPTY_CONTENT), *release.contents.values()):

@@ -49,6 +49,13 @@ def test_a_dead_docker_host_is_named_and_nothing_is_installed(
     assert "Starting the engine" not in ended.stderr
 
 
+def test_a_context_and_a_builder_that_do_not_exist_are_named(yard: Yard) -> None:
+    ended = yard.run("engine", DOCKER_CONTEXT="nowhere")
+    assert_clear(ended, 20, '"nowhere"', "variable DOCKER_CONTEXT", ": default")
+    ended = yard.run("engine", BUILDX_BUILDER="nobody")
+    assert_clear(ended, 23, "nobody", "variable BUILDX_BUILDER", ": default")
+
+
 def test_no_docker_at_all_as_a_plain_user(yard: Yard) -> None:
     ended = as_nobody(yard, PATH="/nowhere")
     assert_clear(ended, 20, "no docker on PATH", "as root", "docs.docker.com")

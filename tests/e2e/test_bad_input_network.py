@@ -180,7 +180,8 @@ def test_another_jar_of_the_same_name(yard: Yard, site: Mirror) -> None:
 
 def test_a_password_in_a_mirrors_address_shows_nowhere(yard: Yard, site: Mirror) -> None:
     wheel = python_package(yard)
-    secret = site.url.replace("://", "://reader:hunter2@")
+    site.login = "reader@corp:hunter2@/x"
+    secret = site.url.replace("://", "://reader%40corp:hunter2%40%2Fx@")
     yard.settings["SPARKYARD_PYPI_INDEX"] = f"{secret}/simple"
     failed = yard.run("build", "executors")
     assert failed.exit_code == 34

@@ -135,11 +135,15 @@ def test_what_was_built_here_once_is_built_again_after_the_archive_has_moved(
 def test_a_mirror_in_the_middle_of_its_own_update_changes_no_lock(
     yard: Yard, site: Mirror, hello: tuple[LockedDeb, bytes]
 ) -> None:
+    """It wants a login, which apt is told apart from the URL."""
     assert hello
     site.otherwise = index_alone
+    site.login = "reader@corp:hunter2@/x"
+    yard.settings = dict(mirrors(site.url.replace("://", "://reader%40corp:hunter2%40%2Fx@")))
     before = locks(yard)
     ended = yard.run("build", "executors")
     assert_clear(ended, 34, "in the middle of its own update", "hello", "No lock was changed")
+    assert "hunter2" not in ended.stderr + ended.stdout
     assert locks(yard) == before
     assert yard.tags() == set()
 

@@ -88,6 +88,18 @@ def test_a_good_release_holds(release: SmallRelease, capsys: pytest.CaptureFixtu
     assert "of layers" in said.err
 
 
+def test_a_copy_elsewhere_holds_and_what_it_lacks_is_named_there(
+    served: Served, release: SmallRelease, executors: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.copy(release, "mirror/of/team")
+    monkeypatch.setenv("SPARKYARD_NAMESPACE", "mirror/of/team")
+    assert command.main([VERSION]) == 0
+    place = f"mirror/of/team/{executors.recorded.name}"
+    with served.away(served.link(place, executors.layers[1].digest)):
+        lacking = refusal("--quick", kind=RegistryAbsentError)
+    assert f"{served.host}/{place} lacks" in lacking
+
+
 def test_the_exit_codes_are_those_of_the_table(release: SmallRelease) -> None:
     argv = [sys.executable, "-m", "sparkyard", "verify", VERSION]
     assert run(argv, cwd=paths.ROOT).exit_code == 0

@@ -61,3 +61,28 @@ def test_ctrl_c_gives_a_command_time_to_end() -> None:
         os.killpg(process.pid, signal.SIGINT)
         assert process.communicate(timeout=20)[0] == "in order\n"
     assert process.returncode == 7
+
+
+def test_of_two_processes_one_makes_the_tools_and_the_other_waits(tmp_path: Path) -> None:
+    """Each says on a line of its own whether it was the one."""
+    (tmp_path / "tools.lock").write_text("nox==1\n")
+    code = (
+        "import pathlib, sys, time; sys.path.insert(0, 'sparkyard'); import bootstrap\n"
+        f"bootstrap.ROOT = root = pathlib.Path({str(tmp_path)!r})\n"
+        "bootstrap.LOCK, bootstrap._STAMP = root / 'tools.lock', root / 'stamp'\n"
+        "def make():\n"
+        " print('made'); time.sleep(1); bootstrap._STAMP.write_text(bootstrap._digest())\n"
+        "bootstrap._make = make; bootstrap.ensure()"
+    )
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=bootstrap.ROOT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = sorted(process.communicate(timeout=20) for process in both)
+    assert said == [
+        ("", "sparkyard: waiting for another process that makes .venv\n"),
+        ("made\n", ""),
+    ]

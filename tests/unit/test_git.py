@@ -226,6 +226,30 @@ def test_another_tag_at_origin_is_told(root: Path, tmp_path: Path) -> None:
         git.push_tag("1.0.0", root)
 
 
+def test_a_shallow_clone_learns_of_origins_tag_before_anything_is_released(
+    root: Path, tmp_path: Path
+) -> None:
+    first = run(root, "rev-parse", "HEAD")
+    git.tag("1.0.0", first, "x", root)
+    clone = tmp_path / "clone"
+    clone_it = ["clone", "--quiet", "--no-tags", "--depth", "1", root.as_uri(), str(clone)]
+    run(tmp_path, *clone_it)
+    assert git.tags(clone) == ()
+    assert git.checkout(clone).revision == first
+    git.agree_with_origin("1.0.0", first, clone)
+    assert run(clone, "rev-parse", "1.0.0") == run(root, "rev-parse", "1.0.0")  # the same object
+    git.push_tag("1.0.0", clone)
+    git.agree_with_origin("2.0.0", first, clone)
+    run(clone, "config", "user.name", "Somebody")
+    run(clone, "config", "user.email", "somebody@example.com")
+    second = commit(clone, "second")
+    with pytest.raises(GitError, match=f"Origin's git tag 1.0.0 names commit {first[:12]}"):
+        git.agree_with_origin("1.0.0", second, clone)
+    run(clone, "remote", "set-url", "origin", str(tmp_path / "nowhere"))
+    with pytest.raises(GitError, match="could not be asked"):
+        git.agree_with_origin("1.0.0", second, clone)
+
+
 def test_a_push_without_an_origin(root: Path) -> None:
     with pytest.raises(GitError, match="no remote called origin"):
         git.push_tag("1.0.0", root)

@@ -197,3 +197,14 @@ def test_a_bundle_of_ones_own(tmp_path: Path) -> None:
         settings.ca_bundle(wanted)
     bundle.write_text("-----BEGIN CERTIFICATE-----\n")
     assert settings.ca_bundle(wanted) == bundle
+
+
+def test_netrc_is_asked_for_mirrors_and_for_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine m login ann password a/b\n")
+    variables = {
+        "HOME": str(tmp_path), "SPARKYARD_PYPI_INDEX": "https://m/simple", "REGISTRY": "m",
+    }  # fmt: skip
+    found = settings.load(variables, tmp_path / "none.toml")
+    assert found.pypi_index == "https://ann:a%2Fb@m/simple"
+    assert (found.registry, found.maven_mirror) == ("m", "")
+    assert found.apt_snapshot == Settings.apt_snapshot

@@ -44,6 +44,21 @@ def test_names_a_file_that_is_not_text(tmp_path: Path) -> None:
     assert "not UTF-8 (byte 5)" in refused(path)
 
 
+@pytest.mark.parametrize(
+    ("encoding", "name"), [("utf-8-sig", "UTF-8"), ("utf-16", "UTF-16"), ("utf-16-be", "UTF-16")]
+)
+def test_names_a_byte_order_mark(tmp_path: Path, encoding: str, name: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(("\ufeff" if encoding == "utf-16-be" else "") + "a = 1\n", encoding=encoding)
+    assert f"begins with a byte order mark (BOM) of {name}." in refused(path)
+
+
+def test_reads_lines_that_end_in_crlf(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(b'a = """x\r\ny"""\r\n')
+    assert toml_file.read(path) == {"a": "x\ny"}
+
+
 def test_reads_a_document(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
     path.write_text('a = "b"\n[c]\n')

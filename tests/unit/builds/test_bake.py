@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,12 +115,31 @@ def test_mirrors_are_written_for_a_shell_and_for_nobody_else(tmp_path: Path) -> 
     file = tmp_path / "secrets" / "mirrors"
     bake.write_mirrors(MIRRORS, file)
     assert "PYPI_INDEX='http://me:s3cret@pypi'\n" in file.read_text()
-    assert len(file.read_text().splitlines()) == 6
+    names = set(re.findall("^([A-Z_]+)=", file.read_text(), re.MULTILINE))
+    assert names == {
+        "PYPI_INDEX", "MAVEN_MIRROR", "NPM_REGISTRY", "CRAN_MIRROR", "APT_MIRROR",
+        "APT_SECURITY_MIRROR", "APT_AUTH", "MAVEN_URL",
+    }  # fmt: skip
     assert file.stat().st_mode & 0o777 == 0o600
     bake.write_mirrors(replace(MIRRORS, pypi_index=""), file)
     assert "PYPI" not in file.read_text()
     bake.write_mirrors(Settings(), file)
     assert file.read_text() == ""
+
+
+def test_apt_and_maven_get_a_user_apart_from_the_url(tmp_path: Path) -> None:
+    """As a shell reads it: a password may hold what a URL and a shell have a use for."""
+    place = "https://ann%40corp:p%40s%2Fs%27%24x@mirror:8443"
+    settings = Settings(apt_mirror=f"{place}/debian", maven_mirror=f"{place}/maven")
+    bake.write_mirrors(settings, tmp_path / "mirrors")
+    names = ("APT_MIRROR", "APT_AUTH", "MAVEN_MIRROR", "MAVEN_URL", "MAVEN_USER", "MAVEN_PASSWORD")
+    script = f". {tmp_path}/mirrors" + "".join(f'; echo "${name}"' for name in names)
+    said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
+    assert said.splitlines() == [
+        "https://mirror:8443/debian",
+        "machine https://mirror:8443/debian login ann@corp password p@s/s'$x", "",
+        f"{place}/maven", "https://mirror:8443/maven", "ann@corp", "p@s/s'$x",
+    ]  # fmt: skip
 
 
 def test_images_are_listed_by_the_engine() -> None:

@@ -1,10 +1,7 @@
-"""Do images get their names all together or not at all, and one build runs at a time?"""
+"""Do images get their names all together or not at all, and only those of one set of inputs?"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from sparkyard import paths
 from sparkyard.builds import build
 from sparkyard.command import Completed
 from sparkyard.engine import engine
-from sparkyard.errors import BuildFailedError, BusyError
+from sparkyard.errors import BuildFailedError
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Plan
 from tests.unit.small_family import BASE, make, site
@@ -104,21 +101,12 @@ def test_names_of_a_good_build_stay(images: Engine) -> None:
     assert images.names == {"a": "1"}
 
 
-def test_one_build_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPARKYARD_CACHE", str(tmp_path))
-    said = f"process {os.getpid()} in {paths.ROOT}"
-    with build.only_build(), pytest.raises(BusyError, match=said), build.only_build():
-        raise AssertionError("two builds at once")
-    with build.only_build():
-        pass
-
-
-def test_a_build_that_was_killed_leaves_no_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_images_of_inputs_that_changed_meanwhile_are_refused(
+    images: Engine,  # noqa: ARG001
+    planned: Plan,
 ) -> None:
-    monkeypatch.setenv("SPARKYARD_CACHE", str(tmp_path))
-    code = "from sparkyard.builds import build; import os\nwith build.only_build(): os._exit(1)"
-    subprocess.run([sys.executable, "-c", code], check=False, cwd=paths.ROOT)
-    assert (tmp_path / "build.lock").exists()
-    with build.only_build():
-        pass
+    build._require_same_inputs(planned, plan.make(site(), ("executors",), BASE))
+    (paths.IMAGES / "executors" / "Dockerfile").write_text("FROM base\nUSER 1\n")
+    now = plan.make(site(), ("executors",), BASE)
+    with pytest.raises(BuildFailedError, match="images/executors/Dockerfile changed while"):
+        build._require_same_inputs(planned, now)

@@ -1,6 +1,7 @@
 """Is the cause of a failed build read off its log, and does the message say what to do?
 
-The logs are the ends of real ones; that of a source that timed out is put together from two.
+The logs are the ends of real ones; those of sources and of Maven have the tool's real words in a
+build's frame.
 """
 
 from __future__ import annotations
@@ -40,8 +41,18 @@ CASES: dict[str, tuple[int, *tuple[str, ...]]] = {
     "jar-other": (14, f"{JAR}", "the lock has 128114 bytes", "nox -s dependencies"),
     "jar-refused": (32, "Connection refused"),
     "jar-server-error": (34, "answer 500"),
+    "maven-busy": (34, "said: Could not transfer artifact com.google.guava:guava:jar:33", "503"),
+    "maven-forbidden": (34, "artifact com.google.guava:guava:pom:33.0.0-jre", "code: 403"),
+    "maven-not-found": (15, "said: Could not find artifact com.google.guava:listenablefuture:jar"),
+    "maven-older-not-found": (15, "said: Could not find artifact com.google.guava:listenable"),
+    "maven-refused": (32, "com.google.guava:guava:pom:33.0.0-jre", "Connection refused"),
     "package-not-found": (34, "was not found in the package registry", "pypi_index"),
     "registry-no-name": (32, "no such host"),
+    "sdist-meson": (30, "scikit-image==0.22.0 could not", "Unknown compiler(s): [['cc']"),
+    "sdist-no-compiler": (30, "hiredis==3.1.0 could not", "such file or directory: 'gcc'", "wheel"),
+    "sdist-no-header": (30, "python-ldap==3.4.4 could not", "fatal error: lber.h: No such file"),
+    "sdist-no-program": (30, "psycopg2==2.9.10 could not", "pg_config executable not found."),
+    "sdist-no-rust": (30, "cryptography==42.0.0 could not", "can't find Rust compiler"),
     "sdist-timed-out": (32, "Failed to download and build `pyspark==3.5.9`: timed out"),
     "step-failed": (30, "RUN echo something && false. The build said: something"),
     "wheel-cut": (34, "Failed to download `tiny620db102ca==1.0`", "end of file", "pypi_index"),

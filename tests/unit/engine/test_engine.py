@@ -153,6 +153,95 @@ def test_installs_nothing_for_an_engine_elsewhere(
         engine.ensure()
 
 
+ABSENT = (
+    'unable to resolve docker endpoint: context "gone": context not found: open /x: no such file'
+)
+
+
+@pytest.mark.parametrize(
+    ("variable", "said", "parts"),
+    [
+        ("DOCKER_CONTEXT", ABSENT, ['"gone"', "variable DOCKER_CONTEXT", "Unset", ": default, b."]),
+        ("", ABSENT, ['"gone"', "docker's configuration", "docker context use", ": default, b."]),
+        (
+            "DOCKER_CONTEXT",
+            "Cannot connect to the Docker daemon at tcp://far:2376. Is it running?",
+            ["answers at far, which the variable DOCKER_CONTEXT names", "unset DOCKER_CONTEXT"],
+        ),
+        ("", "Cannot connect to the Docker daemon at tcp://far:2376.", ["No container engine"]),
+    ],
+)
+def test_a_context_is_named_and_this_machines_engine_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch, variable: str, said: str, parts: list[str]
+) -> None:
+    def run(argv: list[str], **_: object) -> Completed:
+        return Completed(0, "default\ngone\nb\n", "") if "ls" in argv else Completed(1, "", said)
+
+    def forbidden() -> None:
+        raise AssertionError("it was started")
+
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, "gone" if said is ABSENT else "far")
+    monkeypatch.setattr("shutil.which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(engine, "run", run)
+    monkeypatch.setattr(install, "can_install", lambda: True)
+    monkeypatch.setattr(install, "start", forbidden)
+    for ask in (engine.ensure, lambda: engine.inspect(["a:1"])):
+        with pytest.raises(EngineMissingError) as refusal:
+            ask()
+        message = f"{refusal.value.what} {refusal.value.remedy}"
+        assert [part for part in parts if part not in message] == []
+
+
+BUILDERS = (
+    "NAME/NODE     DRIVER/ENDPOINT   STATUS    BUILDKIT\n"
+    "remote*       remote                               \n"
+    " \\_ remote0    \\_ unix:///x     running   v0.13\n"
+    "default       docker                               \n"
+    " \\_ default    \\_ default       running   v0.13\n"
+)
+"""What `docker buildx ls` of 0.13 prints."""
+
+
+@pytest.mark.parametrize(
+    ("variable", "shown", "parts"),
+    [
+        (
+            "nope",
+            Completed(1, "", 'ERROR: no builder "nope" found\n'),
+            ["nope, which the variable BUILDX_BUILDER names", 'no builder "nope" found', "Unset"],
+        ),
+        (
+            "",
+            Completed(0, "Name:   remote\nDriver: docker-container\n", ""),
+            [
+                "builder remote has the driver docker-container",
+                "apart from the engine's images",
+                "docker buildx use",
+            ],
+        ),
+    ],
+)
+def test_a_builder_other_than_the_engines_own_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, shown: Completed, parts: list[str]
+) -> None:
+    monkeypatch.setenv("BUILDX_BUILDER", variable)
+    monkeypatch.setattr(
+        engine, "run", lambda argv, **_: Completed(0, BUILDERS, "") if argv[-1] == "ls" else shown
+    )
+    with pytest.raises(BuildxMissingError) as refusal:
+        engine._check_builder()
+    message = f"{refusal.value.what} {refusal.value.remedy}"
+    assert [part for part in [*parts, "engine itself: default."] if part not in message] == []
+
+
+def test_the_engines_own_builder_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers(monkeypatch, Completed(0, "Name:   default\nDriver: docker\n", ""))
+    engine._check_builder()
+
+
 @pytest.mark.parametrize(("present", "done"), [(None, ["install", "start"]), ("x", ["start"])])
 def test_installs_what_is_missing_where_it_may(
     monkeypatch: pytest.MonkeyPatch, present: str | None, done: list[str]
@@ -165,6 +254,7 @@ def test_installs_what_is_missing_where_it_may(
     monkeypatch.setattr(install, "install", lambda: did.append("install"))
     monkeypatch.setattr(install, "start", lambda: did.append("start"))
     monkeypatch.setattr(engine, "describe", lambda: (INFORMATION, BUILDX))
+    answers(monkeypatch, Completed(0, "Driver: docker\n", ""))
     engine.ensure()
     assert did == done
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.errors import StaleLockError
+from sparkyard.errors import MalformedFileError, StaleLockError
 from sparkyard.family.stack import Package
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import AptLock
@@ -120,3 +120,13 @@ def test_another_architecture_has_no_lock(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     with pytest.raises(StaleLockError, match=f"not locked for riscv64; .* for {here}"):
         apt_lock.check_current(STACK)
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [(b"\xef\xbb\xbftini\n", r"base\.txt begins with a byte order mark"), (b"t\xff", "not UTF-8")],
+)
+def test_a_list_that_is_no_plain_text_is_named(directory: Path, content: bytes, named: str) -> None:
+    (directory / "base.txt").write_bytes(content)
+    with pytest.raises(MalformedFileError, match=named):
+        apt_lock.packages(STACK, "base")

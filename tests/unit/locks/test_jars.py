@@ -86,6 +86,20 @@ def test_a_changed_declaration_makes_the_lock_stale(stack: Path, old: str, new: 
     assert "nox -s dependencies" in raised.value.remedy
 
 
+def test_a_declared_jar_for_another_scala_is_refused_before_it_is_resolved(stack: Path) -> None:
+    def never(group: Group, destination: Path) -> None:
+        raise AssertionError(f"{group.name} was resolved into {destination}")
+
+    wrong = DECLARATION.replace("org.example:first:1.0", "io.delta:delta-spark_2.13:3.3.0")
+    (stack / "jars.toml").write_text(wrong)
+    spark = (*SPARK, "scala-library-2.12.18.jar")
+    with pytest.raises(JarConflictError) as raised:
+        lock(stack, resolve=never, spark_jars=spark, class_level=52)
+    assert "io.delta:delta-spark_2.13:3.3.0 (declared in group s3a)" in raised.value.what
+    assert "Ask for io.delta:delta-spark_2.12," in raised.value.what
+    assert "jars.toml" in raised.value.remedy
+
+
 def test_a_left_over_lock_is_stale_and_locking_removes_it(stack: Path) -> None:
     (stack / "jars.toml").write_text(DECLARATION.split("[groups.gcs]", maxsplit=1)[0])
     with pytest.raises(StaleLockError, match="gcs"):

@@ -89,6 +89,34 @@ def test_a_too_new_class_is_refused() -> None:
         check([jar("x-1.0.jar", level=55)], SPARK, 52)
 
 
+SCALA = (*SPARK, jar("scala-library-2.12.18.jar", "Spark's jars"), jar("spire_2.12-0.17.0.jar"))
+
+
+def test_a_jar_for_another_scala_is_refused_with_the_near_one_and_without_its_library() -> None:
+    with pytest.raises(JarConflictError) as raised:
+        check([jar("delta-spark_2.13-3.3.0.jar"), jar("scala-library-2.13.15.jar")], SCALA, 52)
+    assert raised.value.what == (
+        "delta-spark_2.13-3.3.0.jar (group a) is compiled for Scala 2.13, and Spark here is of "
+        "Scala 2.12. Ask for delta-spark_2.12, in a version that is published for it."
+    )
+
+
+def test_another_scala_3_is_refused() -> None:
+    with pytest.raises(JarConflictError, match=r"Scala 3,.*Ask for cats-core_2\.12"):
+        check([jar("cats-core_3-2.1.jar")], SCALA, 52)
+
+
+def test_what_only_looks_like_a_scala_passes() -> None:
+    names = ("delta-spark_2.12-3.3.0.jar", "jta_1.1_spec-1.1.jar", "x_2-1.0.jar", "y-2.13-1.0.jar")
+    check([jar(name) for name in names], SCALA, 52)
+    check([jar("delta-spark_2.13-3.3.0.jar")], SPARK, 52)  # no Scala is there to compare it with
+
+
+def test_two_versions_of_the_stacks_own_scala_are_refused() -> None:
+    with pytest.raises(JarConflictError, match="scala-library is there in 2 versions"):
+        check([jar("scala-library-2.12.10.jar")], SCALA, 52)
+
+
 def test_all_conflicts_are_told_at_once() -> None:
     with pytest.raises(JarConflictError) as raised:
         check(

@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import sys
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
@@ -24,11 +25,13 @@ class Mirror(http.server.BaseHTTPRequestHandler):
     """Serves GOOD under several kinds of misbehaviour, told by the path."""
 
     asked: ClassVar[list[tuple[str, str]]] = []
+    users: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         kind = self.path.split("/")[1]
         span = self.headers.get("Range", "")
         self.asked.append((self.path, span))
+        self.users.append(self.headers.get("Authorization", ""))
         first_time = [path for path, _ in self.asked].count(self.path) == 1
         if kind == "gone":
             return self.send_error(404)
@@ -50,6 +53,7 @@ class Mirror(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def mirror() -> Iterator[str]:
     Mirror.asked.clear()
+    Mirror.users.clear()
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -64,11 +68,10 @@ def fetch(tmp_path: Path, url: str, *kinds: str) -> subprocess.CompletedProcess[
             sys.executable,
             str(FETCH),
             str(lock),
-            url,
             str(tmp_path / "cache"),
             str(tmp_path / "out"),
         ],
-        env={"SPARKYARD_FETCH_PAUSE": "0"},
+        env={"SPARKYARD_FETCH_PAUSE": "0", "MAVEN_MIRROR": url},
         capture_output=True,
         text=True,
         check=False,
@@ -84,6 +87,17 @@ def test_good_jars_land_with_their_mode_and_the_cache_serves_them_again(
     assert (tmp_path / "out" / "good.jar").stat().st_mode & 0o777 == 0o644
     assert fetch(tmp_path, mirror, "good").returncode == 0
     assert len(Mirror.asked) == 1
+
+
+def test_the_user_in_a_mirrors_url_is_told_decoded_and_shown_nowhere(
+    tmp_path: Path, mirror: str
+) -> None:
+    told = mirror.replace("://", "://ann%40corp:p%40ss%2Fword@")
+    ended = fetch(tmp_path, told, "gone")
+    assert fetch(tmp_path, told, "good").returncode == 0
+    assert (tmp_path / "out" / "good.jar").read_bytes() == GOOD
+    assert set(Mirror.users) == {f"Basic {b64encode(b'ann@corp:p@ss/word').decode()}"}
+    assert ended.stderr.startswith(f"sparkyard-fetch: not-found: {mirror}/gone")
 
 
 def test_a_spoiled_cache_is_fetched_again(tmp_path: Path, mirror: str) -> None:
@@ -166,7 +180,7 @@ def test_every_failure_is_told(tmp_path: Path, mirror: str) -> None:
 def test_a_line_that_is_no_jar_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.lock").write_text("what\n")
     ended = subprocess.run(
-        [sys.executable, str(FETCH), str(tmp_path / "x.lock"), "http://localhost", "c", "d"],
+        [sys.executable, str(FETCH), str(tmp_path / "x.lock"), "c", "d"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -47,6 +47,24 @@ def test_a_digest_is_of_content_and_executable_bit_alone(root: Path) -> None:
     assert inputs.of_files([root / "b"]) != before
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("run", b"#!/bin/sh\r\ntrue\r\n"), ("run", b"#!/bin/sh\ntrue\r\n"), ("x.lock", b"# a\r\n")],
+)
+def test_a_script_or_a_lock_of_a_windows_checkout_is_named(
+    root: Path, name: str, content: bytes
+) -> None:
+    (root / "a" / name).write_bytes(content)
+    with pytest.raises(MalformedFileError, match=f"Lines of a/{name} end in CR LF"):
+        inputs.of_files([root / "a"])
+
+
+def test_other_files_may_end_their_lines_as_they_like(root: Path) -> None:
+    (root / "a/x.conf").write_bytes(b"spark.a b\r\n")
+    (root / "a/run").write_bytes(b"#!/bin/sh\nprintf 'a\\r\\n'\n")
+    assert len(inputs.of_files([root / "a"])) == 3
+
+
 def test_a_fingerprint_does_not_depend_on_the_order() -> None:
     assert inputs.fingerprint({"a": "1", "b": "2"}) == inputs.fingerprint({"b": "2", "a": "1"})
 

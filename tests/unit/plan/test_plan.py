@@ -86,6 +86,17 @@ def test_the_notebook_follows_the_executors_that_it_names(images: Engine, root: 
     assert inputs["EXECUTORS_IMAGE"] == steps["executors"].reference
 
 
+def test_the_other_half_of_a_pair_is_named_where_it_is_behind(images: Engine, root: Path) -> None:
+    images.build(made())
+    assert plan.other_half(site(), made("executors"), BASE) is None
+    (root / "images/executors/Dockerfile").write_text("FROM base\nUSER 1\n")
+    images.build(made("executors"))
+    behind = plan.other_half(site(), made("executors"), BASE)
+    assert behind is not None
+    assert (behind.image, behind.because) == ("notebook", ("EXECUTORS_IMAGE",))
+    assert plan.other_half(site(), made(), BASE) is None  # a plan of both says so itself
+
+
 def test_going_back_needs_only_the_tag(images: Engine, root: Path) -> None:
     images.build(made())
     file = root / "images/executors/Dockerfile"

@@ -166,6 +166,26 @@ class TestTries:
         assert tiny.blobs["a/b", BLOB.digest] == DATA
         assert (registry.sent.blobs, tiny.count("PUT", "blobs")) == (1, 2)
 
+    @pytest.mark.parametrize(
+        ("answer", "asked"),
+        [
+            (Reply(400, {}, b"<html>bad request</html>"), 1),
+            (error(400, "UNSUPPORTED"), 1),
+            (Reply(404, {}, b"<html>default backend</html>"), 1),
+            (Reply(411, API), 1),
+            (Reply(413, API), 1),
+            (error(400, "DIGEST_INVALID"), 2),  # bytes may change on the way, once
+            (error(404, "BLOB_UPLOAD_UNKNOWN"), 4),
+        ],
+    )
+    def test_an_answer_that_will_not_change_is_final(
+        self, tiny: Tiny, answer: Reply, asked: int
+    ) -> None:
+        tiny.fault = lambda a: answer if a.method == "PUT" else None
+        with pytest.raises(RegistryRefusedError, match=f"HTTP {answer.status}"):
+            put(client(tiny))
+        assert tiny.count("PUT", "blobs") == asked
+
     def test_a_blob_whose_answer_was_lost_is_not_sent_again(self, tiny: Tiny) -> None:
         tiny.after = lambda asked: RESET if asked.method == "PUT" else None
         put(client(tiny))
@@ -461,6 +481,19 @@ class TestTokens:
     def test_missing_credentials_are_told(self, guarded: Tokens) -> None:
         with pytest.raises(RegistryCredentialsError, match="has none for it"):
             client(guarded).resolve("a/b", "one")
+
+    def test_a_blob_that_is_denied_is_not_asked_for_again(
+        self, guarded: Tokens, docker_config: Path
+    ) -> None:
+        log_in(docker_config, guarded.host)
+        guarded.after = lambda a: (
+            Reply(401, {**API, "WWW-Authenticate": f'Bearer realm="http://{guarded.host}/token"'})
+            if "blobs" in a.path
+            else None
+        )
+        with pytest.raises(RegistryCredentialsError, match="for reading a/b"):
+            list(client(guarded).blob("a/b", BLOB))
+        assert guarded.count("GET", "blobs") == 2  # the second with a new token
 
     def test_no_right_to_write_is_told(self, guarded: Tokens, docker_config: Path) -> None:
         log_in(docker_config, guarded.host)

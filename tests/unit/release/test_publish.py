@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from socketserver import StreamRequestHandler
 from typing import cast
@@ -315,12 +316,22 @@ def test_a_rollback_without_a_way_back_changes_nothing(family: Family) -> None:
 def test_a_version_tag_names_the_index_and_all_others_the_image(family: Family) -> None:
     family.do(RELEASE, 1)
     record = family.place.fetch("1.1.0").record
-    steps = publish._steps(record, record.images, immutable=True)
+    steps = publish._steps(family.place, record, record.images, immutable=True)
     for step in steps:
         image = next(i for i in record.images if i.repository.endswith(f"/{step.repository}"))
         assert step.immutable
         assert step.digest == (image.index if step.tag == record.version else image.digest)
-    assert not any(each.immutable for each in publish._channel_steps(record, LATEST))
+    assert not any(each.immutable for each in publish._channel_steps(family.place, record, LATEST))
+
+
+def test_tags_of_a_copy_are_set_where_the_copy_is(family: Family) -> None:
+    family.do(RELEASE, 1)
+    record = family.place.fetch("1.1.0").record
+    mirror = replace(family.place, namespace="mirror/of/team")
+    steps = publish._channel_steps(mirror, record, LATEST)
+    assert {step.repository for step in steps} == {
+        f"mirror/of/team/{image.name}" for image in record.images
+    }
 
 
 def test_errors_of_a_release_are_ones_that_a_person_is_told(family: Family) -> None:
