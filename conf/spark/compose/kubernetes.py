@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -52,18 +53,16 @@ def complete(known: Conf, environment: Mapping[str, str]) -> Conf:
 def api_server(conf: Mapping[str, str]) -> tuple[str, int, bool]:
     """Return host and port of the API server, and whether it is spoken to by TLS."""
     text = conf["spark.master"].removeprefix("k8s://")
-    url = urlsplit(text if "://" in text else f"https://{text}")
-    tls = url.scheme != "http"
-    try:
-        port = url.port or (443 if tls else 80)
-    except ValueError:
-        port = 0
-    if not url.hostname or not port:
+    host, port, tls = "", 0, not text.startswith("http://")
+    with suppress(ValueError):  # of brackets that are not closed, of a port that is none
+        url = urlsplit(text if "://" in text else f"https://{text}")
+        host, port = url.hostname or "", url.port or (443 if tls else 80)
+    if not host or not port:
         raise RefusedError(
             f"The master {shown('spark.master', conf['spark.master'])} names no API server.",
             "Set SPARK_MASTER=k8s://https://host:port (kubectl cluster-info tells it).",
         )
-    return url.hostname, port, tls
+    return host, port, tls
 
 
 def check_credentials(conf: Mapping[str, str], environment: Mapping[str, str]) -> None:

@@ -25,8 +25,8 @@ def check(conf: Mapping[str, str], words: Sequence[str], environment: Mapping[st
         RefusedError: it is not; with the variable or the setting.
     """
     for key in _LISTS:
-        for each in filter(None, map(str.strip, conf.get(key, "").split(","))):
-            path = _local(each)
+        for uri in filter(None, map(str.strip, conf.get(key, "").split(","))):
+            path = _local(uri)
             if path and (why := _missing(path)):
                 raise RefusedError(
                     f"{key} names {path}, which cannot be read: {why}.",
@@ -50,7 +50,10 @@ def check(conf: Mapping[str, str], words: Sequence[str], environment: Mapping[st
 
 def _local(uri: str) -> str:
     """Return the path of a file of this machine, "" for one that is elsewhere."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # Spark says so itself
+        return ""
     if parts.scheme not in ("", "file", "local"):
         return ""
     path = unquote(parts.path) if parts.scheme else uri
@@ -58,9 +61,9 @@ def _local(uri: str) -> str:
 
 
 def _missing(path: str) -> str:
-    """Return why a file, or each of a pattern, cannot be read; "" where one can."""
+    """Return why a file cannot be read, or that a pattern matches none; "" where it can."""
     if glob.has_magic(path) or "{" in path:
-        return "" if "{" in path or glob.glob(path) else "nothing has such a name"
+        return "" if "{" in path or glob.glob(path) else "no file matches"
     try:
         with open(path, "rb"):
             return ""
@@ -79,7 +82,8 @@ def _pythons(
     for name, runs_here in (("PYSPARK_PYTHON", False), ("PYSPARK_DRIVER_PYTHON", True)):
         key = "spark." + name.lower().replace("_", ".")
         if starts_one or not runs_here:
-            if name in environment:
+            # Without a value `pyspark` takes python3; a notebook's session would take nothing.
+            if environment.get(name) or (name in environment and not starts_one):
                 yield name, environment[name], runs_here
             if key in conf:
                 yield key, conf[key], runs_here

@@ -12,7 +12,8 @@ WRONG, UNAVAILABLE = 78, 69
 
 _SECRET = re.compile(r"secret|password|token|access[.]?key", re.IGNORECASE)
 """Spark's own pattern of what it does not show, by a key or a value: spark.redaction.regex."""
-_URL_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_BEFORE_HOST = re.compile(r"(?<=://)\S+(?=@)")
+"""User and password in a URL, which may have a / or an @ of its own."""
 
 
 class RefusedError(Exception):
@@ -30,7 +31,7 @@ def is_secret(key: str, value: str) -> bool:
 
 def shown(key: str, value: str) -> str:
     """Return a value as a message may show it."""
-    return "***" if is_secret(key, value) else _URL_SECRET.sub("***", value)
+    return "***" if is_secret(key, value) else _BEFORE_HOST.sub("***", value)
 
 
 @contextmanager

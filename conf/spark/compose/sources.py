@@ -84,23 +84,23 @@ def properties(file: Path) -> Conf:
             with the file and the line.
     """
     found: Conf = {}
-    for each in java_properties.read(file):
-        if not each.key.startswith("spark."):
+    for given in java_properties.read(file):
+        if not given.key.startswith("spark."):
             raise RefusedError(
-                f"{file}, line {each.line} is no Spark property.",
+                f"{file}, line {given.line} is no Spark property.",
                 "Write lines of the form: spark.executor.memory  2g",
             )
-        for number, line in each.continuations:
+        for number, line in given.continuations:
             if _A_PROPERTY.match(line):
                 raise RefusedError(
-                    f"{file}, line {number} would become a part of {each.key}: "
+                    f"{file}, line {number} would become a part of {given.key}: "
                     "the line before it ends with a backslash.",
                     "Take that backslash away, or write \\\\ where the value ends with one.",
                 )
-        value = each.value.strip(_TRIMMED)
-        if wrong := references.wrong(each.key, value):
-            raise RefusedError(f"{file}, line {each.line}: {wrong.what}", wrong.remedy)
-        found[each.key] = value
+        value = given.value.strip(_TRIMMED)
+        if wrong := references.wrong(given.key, value):
+            raise RefusedError(f"{file}, line {given.line}: {wrong.what}", wrong.remedy)
+        found[given.key] = value
     return found
 
 
@@ -110,9 +110,9 @@ LEVELS = ("off", "fatal", "error", "warn", "info", "debug", "trace", "all")
 
 def check_variables(file: Path, environment: Mapping[str, str]) -> None:
     """Refuse a property that names a variable which is not set."""
-    for each in java_properties.read(file):
-        if wrong := references.unset(each.key, each.value, environment):
-            raise RefusedError(f"{file}, line {each.line}: {wrong.what}", wrong.remedy)
+    for given in java_properties.read(file):
+        if wrong := references.unset(given.key, given.value, environment):
+            raise RefusedError(f"{file}, line {given.line}: {wrong.what}", wrong.remedy)
 
 
 def check_properties(file: Path) -> None:
@@ -121,16 +121,16 @@ def check_properties(file: Path) -> None:
     Raises:
         RefusedError: a line has no value, or a level is none; with the file and the line.
     """
-    for each in java_properties.read(file):
-        if not each.separated or each.key.startswith("<"):
+    for given in java_properties.read(file):
+        if not given.separated or given.key.startswith("<"):
             raise RefusedError(
-                f"{file}, line {each.line} is no property.",
+                f"{file}, line {given.line} is no property.",
                 "Write lines of the form: rootLogger.level = warn",
             )
-        level = each.value.strip().lower()
-        if each.key.endswith(".level") and "$" not in level and level not in LEVELS:
+        level = given.value.strip().lower()
+        if given.key.endswith(".level") and "$" not in level and level not in LEVELS:
             raise RefusedError(
-                f"{file}, line {each.line} names a level that is none: {shown(each.key, level)}",
+                f"{file}, line {given.line} names a level that is none: {shown(given.key, level)}",
                 f"Choose one of {', '.join(LEVELS)}.",
             )
 

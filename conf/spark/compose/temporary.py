@@ -34,7 +34,7 @@ def writing() -> Iterator[Path]:
     except OSError as error:
         raise RefusedError(
             f"{error.filename or above} cannot be written: {error.strerror or error}.",
-            "Set TMPDIR to a directory that this user can write to.",
+            "Mount a directory at /tmp that this user can write to, or set TMPDIR to one.",
         ) from None
 
 

@@ -15,7 +15,7 @@ from tests.unit.compose.conftest import WRONG, Site
         (["--jars", "a.jar,/no/b.jar"], {}, "spark.jars names /no/b.jar, which cannot be read: No"),
         (["--conf", "spark.jars=file:///no/b%20c.jar"], {}, "/no/b c.jar, which cannot be read"),
         (["--conf", "spark.jars=local:/no/b.jar"], {}, "/no/b.jar, which cannot be read"),
-        (["--jars", "/no/*.jar"], {}, "/no/*.jar, which cannot be read: nothing has such a name"),
+        (["--jars", "/no/*.jar"], {}, "/no/*.jar, which cannot be read: no file matches"),
         (["--py-files", "/no/b.py"], {}, "spark.submit.pyFiles names /no/b.py, which cannot be"),
         ([], {"PYSPARK_PYTHON": "/no/python"}, "PYSPARK_PYTHON=/no/python cannot be run: No such"),
         (
@@ -23,6 +23,7 @@ from tests.unit.compose.conftest import WRONG, Site
             {"PYSPARK_PYTHON": f"{sys.executable} "},
             "PYSPARK_PYTHON begins or ends with a blank",
         ),
+        (["pyspark-shell"], {"PYSPARK_PYTHON": ""}, "PYSPARK_PYTHON= cannot be run: No such"),
         ([], {"PYSPARK_PYTHON": "no-python"}, "PYSPARK_PYTHON=no-python cannot be run: No such"),
         ([], {"PYSPARK_PYTHON": "/"}, "PYSPARK_PYTHON=/ cannot be run: Is a directory"),
         ([], {"PYSPARK_PYTHON": __file__}, "cannot be run: Permission denied"),
@@ -59,6 +60,8 @@ def test_what_a_session_names_and_is_not_there_is_refused(
         ([], {"PYSPARK_PYTHON": "./environment/bin/python"}),
         ([], {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable}),
         ([], {"PYSPARK_PYTHON": "sh"}),
+        ([], {"PYSPARK_PYTHON": "", "PYSPARK_DRIVER_PYTHON": ""}),
+        (["--jars", "https://[host/a.jar"], {}),
         (["pyspark-shell"], {"PYSPARK_DRIVER_PYTHON": "/not/started/by/spark"}),
     ],
 )

@@ -138,7 +138,9 @@ def test_a_refused_line_is_named_without_its_secret(site: Site, text: str, why: 
     "variables",
     [
         {"SPARK_MASTER": f"http://user:{SECRET}@host"},
+        {"SPARK_MASTER": f"http://user:a/b@{SECRET}@host"},
         {"SPARK_MASTER": f"k8s://https://user:{SECRET}@host:99999"},
+        {"SPARK_MASTER": f"k8s://https://user:{SECRET}@[host"},
         {"SPARK_EVENT_LOG_DIR": f"s3a://user:{SECRET}@bucket/a b"},
         {"SPARK_EVENT_LOG_DIR": f"https://host/?token={SECRET} b"},
     ],
