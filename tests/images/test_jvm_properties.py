@@ -47,9 +47,11 @@ def read(text):
     return {{key: properties.getProperty(key) for key in properties.stringPropertyNames()}}
 
 conf = java.org.apache.spark.SparkConf()
+known = getattr(getattr(java.org.apache.spark.internal.config, "package$"), "MODULE$")
 hadoop = java.org.apache.spark.deploy.SparkHadoopUtil.get().newConfiguration(conf)
 print(json.dumps({{
     "conf": {{each._1(): each._2() for each in conf.getAll()}},
+    "replaced": conf.get(known.METRICS_NAMESPACE()).get(),
     "hadoop": hadoop.get("of.variable"),
     "read": [read(text) for text in asked["texts"]],
 }}))
@@ -127,5 +129,6 @@ def test_spark_has_the_values_of_a_fragment(told: tuple[Any, Any, dict[str, Any]
     assert "spark.sql.execution.arrow.pyspark.enabled" in conf, "nothing was swallowed"
 
 
-def test_hadoop_replaces_variables_as_messages_say(told: tuple[Any, Any, dict[str, Any]]) -> None:
+def test_variables_are_replaced_as_messages_say(told: tuple[Any, Any, dict[str, Any]]) -> None:
+    assert told[2]["replaced"] == "/home/jovyan"
     assert told[2]["hadoop"] == "/home/jovyan/jovyan"
