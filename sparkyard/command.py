@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 from sparkyard.errors import CommandFailedError
 
-# What stands before the host in a URL, and values of names that speak of secrets.
+# What stands before the host in a URL, and values of names that speak of secrets: those of Spark's
+# spark.redaction.regex are among them. A blank separates a Spark property from its value as well.
 _URL_SECRET = re.compile(r"(?<=://)[^/\s@]+(?=@)")
+_NAME = r"(?:password|passwd|token|secret|api[_.-]?key|access[_.-]?key)[a-z0-9_.-]{0,64}"
 _NAMED_SECRET = re.compile(
-    r"(?i)((?:password|passwd|token|secret|api[_.-]?key)[a-z0-9_.-]{0,64}[=:]\s*)[^\s'\"]+"
+    rf"(?i)({_NAME}[=:]\s*|(?<![\w.])spark\.[\w.-]{{0,128}}?{_NAME}\s+)[^\s'\"]+"
 )
 
 

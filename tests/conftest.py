@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from sparkyard.commands.tests import DURATIONS, left_over
@@ -20,6 +21,12 @@ from tests.results import Counting
 from tests.support import Lab
 
 pytest.register_assert_rewrite("tests.jobs")
+
+# The same examples in each run, on machines that are busy; nothing is kept of them.
+hypothesis.settings.register_profile(
+    "sparkyard", derandomize=True, deadline=None, database=None, print_blob=False
+)
+hypothesis.settings.load_profile("sparkyard")
 
 ENGINE_TESTS = ("images", "e2e", "kubernetes")
 """Directories whose tests all need a container engine."""

@@ -1,14 +1,32 @@
-"""Does Spark run on both sides as any user on a read-only root, as Kubernetes may start it?
+"""Does Spark run on both sides as any user: on a read-only root, and by exec?
 
 That any user has a name and a Python in every image is a test of base (base/test_base_user.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.images.users import ANY_USERS, READ_ONLY, SPARK_JOB
-from tests.support import Lab, must
+from tests.support import Container, Lab, must
+
+CODECS = """
+jvm, conf = spark.sparkContext._jvm, spark.sparkContext._jsc.sc().getConf()
+for name in ("snappy", "zstd", "lz4"):
+    codec = jvm.org.apache.spark.io.CompressionCodec.createCodec(conf, name)
+    codec.compressedOutputStream(jvm.java.io.ByteArrayOutputStream()).close()
+print(jvm.net.jpountz.lz4.LZ4Factory.fastestInstance().toString())
+"""
+BY_EXEC = """
+import os, sys
+from pyspark.sql import SparkSession
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+home = spark.sparkContext._jvm.java.lang.System.getProperty("user.home")
+rows = spark.sparkContext.parallelize(range(2), 2).map(lambda _: os.access(home, os.W_OK)).collect()
+print(spark.sparkContext.sparkUser(), os.path.isabs(home), rows)
+"""
 
 
 @pytest.mark.parametrize("who", ANY_USERS)
@@ -18,6 +36,28 @@ def test_a_spark_job_runs_as_any_user_on_a_read_only_root(
 ) -> None:
     image: str = request.getfixturevalue(side)
     options = ["--user", who, *READ_ONLY]
-    ended = lab.once(image, "python", "-", "300", options=options, stdin=SPARK_JOB)
+    ended = lab.once(image, "python", "-", "300", options=options, stdin=SPARK_JOB + CODECS)
     uid, gid = who.split(":")
-    assert must(ended) == f"{uid} {gid} jovyan-{uid} {sum(range(301))}"
+    job, codecs = must(ended).splitlines()
+    assert job == f"{uid} {gid} jovyan-{uid} {sum(range(301))}"
+    # The engine mounts such a /tmp noexec: nothing that Java unpacks there can be loaded.
+    assert codecs == "LZ4Factory:JNI"
+    assert " is mounted noexec: Java loads no native library" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("side", "who", "within"),
+    [("driver_image", "54321:65432", ()), ("executor_image", "54321:0", ("env", "-C", "/"))],
+)
+def test_a_spark_job_runs_as_any_user_by_exec(
+    containers: Callable[[str], Container],
+    request: pytest.FixtureRequest,
+    side: str,
+    who: str,
+    within: tuple[str, ...],
+) -> None:
+    container = containers(request.getfixturevalue(side))
+    # By itself it runs in the home of the driver's image, where such a user may look at nothing.
+    ended = container.exec(*within, "python", "-", user=who, stdin=BY_EXEC)
+    assert ended.stdout.strip() == "jovyan-54321 True [True, True]"
+    assert "noexec" not in ended.stderr

@@ -256,7 +256,7 @@ def test_a_mounted_file_that_is_no_xml_is_named(runs: Runs, way: str, where: str
         ("a.conf", "executor.cores 2", "line 1 is no Spark property"),
         (
             "log4j2.properties",
-            "rootLogger.level = warn\nappenders console",
+            "rootLogger.level = warn\nappenders",
             "line 2 is no property",
         ),
         ("log4j2.properties", "rootLogger.level = loud", "line 1 names a level that is none"),

@@ -26,6 +26,8 @@ from sparkyard.errors import CommandFailedError
         ("-e GITHUB_TOKEN=s3cret", "-e GITHUB_TOKEN=***"),
         ("two: http://a:s3cret@x and http://b:s3cret@y", "two: http://***@x and http://***@y"),
         ("https://s3cret@host/simple", "https://***@host/simple"),
+        ("spark.hadoop.fs.s3a.access.key=s3cret", "spark.hadoop.fs.s3a.access.key=***"),
+        ("spark.hadoop.fs.s3a.secret.key  s3cret", "spark.hadoop.fs.s3a.secret.key  ***"),
     ],
 )
 def test_masks_secrets(text: str, shown: str) -> None:

@@ -24,12 +24,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import hadoop
+import java_properties
 import kubernetes
-from refused import WRONG, RefusedError
+import named_files
+import temporary
+from refused import RefusedError, reading
 from sources import (
     OF_A_DRIVER_HERE,
     Conf,
     check_properties,
+    check_variables,
     of_command,
     of_environment,
     properties,
@@ -40,30 +44,36 @@ FRAGMENTS = ETC / "conf.d"
 SUBMIT = "org.apache.spark.deploy.SparkSubmit"
 
 
-def compose(words: Sequence[str], environment: Mapping[str, str]) -> tuple[Conf, list[Path]]:
-    """Return the properties to start with, and the other files of the configuration.
+Files = Mapping[str, bytes]
+
+
+def compose(words: Sequence[str], environment: Mapping[str, str]) -> tuple[Conf, Files]:
+    """Return the properties to start with, and the other files of the configuration by name.
 
     Raises:
         RefusedError: it cannot work.
     """
     files = _files()
-    for file in files:
-        if file.name in hadoop.SITE_FILES:
-            hadoop.check_xml(file)
-        elif file.suffix == ".properties":
-            check_properties(file)
-    conf = properties(ETC / "spark-defaults.conf")
+    read = [ETC / "spark-defaults.conf"]
+    conf = properties(read[0])
     fragments: Conf = {}
-    for file in sorted(FRAGMENTS.glob("*.conf")):
-        fragments |= properties(file)
+    for file in _listed(FRAGMENTS):
+        if file.name.endswith(".conf"):
+            fragments |= properties(file)
+            read.append(file)
     given = fragments | of_environment(environment)
     asked = of_command(words) if _submits(words) else {}
     known = conf | given | asked
+    if not kubernetes.in_cluster_mode(known):
+        for file in read:
+            check_variables(file, environment)
+        if _submits(words):
+            named_files.check(known, words, environment)
     if kubernetes.is_master(known):
         if kubernetes.in_cluster_mode(known):
             given = {key: given[key] for key in given if key not in OF_A_DRIVER_HERE}
         conf |= properties(ETC / "kubernetes.conf") | given
-        conf |= kubernetes.complete(conf | asked, environment)
+        given |= kubernetes.complete(conf | asked, environment)
     return conf | given, files
 
 
@@ -72,37 +82,46 @@ def _submits(words: Sequence[str]) -> bool:
     return not words or words[0] == SUBMIT or words[0].startswith("-")
 
 
-def _files() -> list[Path]:
+def _listed(directory: Path) -> list[Path]:
+    """Return what is in a directory, sorted by name; nothing where it is not there."""
+    with reading(directory):
+        return sorted(directory.iterdir()) if directory.exists() else []
+
+
+def _files() -> Files:
     """Return the files that are taken over as they are, one of a name."""
-    found: dict[str, Path] = {}
-    for directory in (FRAGMENTS, ETC):
-        for file in sorted(directory.glob("*")):
-            taken = file.suffix in (".xml", ".properties", ".json")
-            if taken and file.is_file() and not file.name.startswith("."):
-                found.setdefault(file.name, file)
-    return list(found.values())
+    found: dict[str, bytes] = {}
+    for file in _listed(FRAGMENTS) + _listed(ETC):
+        if file.suffix not in (".xml", ".properties", ".json") or file.name.startswith("."):
+            continue
+        with reading(file):
+            if file.name in found or not file.is_file():
+                continue
+            found[file.name] = file.read_bytes()
+        if file.name in hadoop.SITE_FILES:
+            hadoop.check_xml(file)
+        elif file.suffix == ".properties":
+            check_properties(file)
+    return found
 
 
-def write(conf: Conf, files: Sequence[Path]) -> Path:
+def write(conf: Conf, files: Files, above: Path) -> Path:
     """Write a configuration directory that only this user reads; equal ones are one directory."""
-    text = "".join(f"{key}  {value}\n" for key, value in sorted(conf.items()))
-    digest = hashlib.sha256(text.encode())
-    for file in files:
-        digest.update(file.name.encode() + file.read_bytes())
-    above = Path(tempfile.gettempdir()) / f"spark-conf-{os.getuid()}"
-    above.mkdir(mode=0o700, exist_ok=True)
-    if above.stat().st_uid != os.getuid() or above.is_symlink():
-        raise RefusedError(f"{above} belongs to somebody else.", "Set TMPDIR to another directory.")
+    content = {**files, "spark-defaults.conf": java_properties.write(conf).encode()}
+    digest = hashlib.sha256()
+    for name, each in sorted(content.items()):
+        digest.update(name.encode() + b"\0" + each)
     place = above / digest.hexdigest()[:16]
     if not place.exists():
         making = Path(tempfile.mkdtemp(dir=above))
-        (making / "spark-defaults.conf").write_text(text, encoding="utf-8")
-        for file in files:
-            shutil.copyfile(file, making / file.name)
+        for name, each in content.items():
+            (making / name).write_bytes(each)
         try:
             making.rename(place)
-        except OSError:  # another session of the same configuration was quicker
+        except OSError:
             shutil.rmtree(making)
+            if not place.exists():  # no other session of the same configuration was quicker
+                raise
     return place
 
 
@@ -110,18 +129,15 @@ def main(words: list[str]) -> int:
     """Compose, write, and print what spark-env.sh exports; return the exit code."""
     try:
         conf, files = compose(words, os.environ)
-        place = write(conf, files)
-        exported = {"SPARK_CONF_DIR": str(place)}
-        exported |= hadoop.variables(conf | of_command(words), os.environ, place)
+        with temporary.writing() as above:
+            place = write(conf, files, above)
+            exported = {"SPARK_CONF_DIR": str(place)}
+            exported |= hadoop.variables(conf | of_command(words), os.environ, place)
     except RefusedError as error:
         print(f"Spark is not started: {error}", file=sys.stderr)
         return error.exit_code
-    except OSError as error:
-        print(
-            f"Spark is not started: {error}.\n  It needs a directory to write to: set TMPDIR.",
-            file=sys.stderr,
-        )
-        return WRONG
+    if _submits(words) and (doubt := temporary.cannot_execute(conf | of_command(words))):
+        print(doubt, file=sys.stderr)
     print("\n".join(f"{name}={value}" for name, value in exported.items()))
     return 0
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from refused import UNAVAILABLE, RefusedError
+from refused import UNAVAILABLE, RefusedError, reading, shown
 from sources import Conf
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -39,7 +41,8 @@ def complete(known: Conf, environment: Mapping[str, str]) -> Conf:
     if tls:  # through `kubectl proxy`, without TLS, it is the proxy that shows credentials
         check_credentials(known, environment)
     here = reach(host, port)
-    found = {key: value for key, value in of_pod(known, environment).items() if key not in known}
+    pod = of_pod(known, environment)
+    found = {key: value for key, value in pod.items() if not known.get(key)}
     if in_cluster_mode(known):
         return found
     found |= driver_address(known, here)
@@ -50,23 +53,22 @@ def complete(known: Conf, environment: Mapping[str, str]) -> Conf:
 def api_server(conf: Mapping[str, str]) -> tuple[str, int, bool]:
     """Return host and port of the API server, and whether it is spoken to by TLS."""
     text = conf["spark.master"].removeprefix("k8s://")
-    url = urlsplit(text if "://" in text else f"https://{text}")
-    tls = url.scheme != "http"
-    try:
-        port = url.port or (443 if tls else 80)
-    except ValueError:
-        port = 0
-    if not url.hostname or not port:
+    host, port, tls = "", 0, not text.startswith("http://")
+    with suppress(ValueError):  # of brackets that are not closed, of a port that is none
+        url = urlsplit(text if "://" in text else f"https://{text}")
+        host, port = url.hostname or "", url.port or (443 if tls else 80)
+    if not host or not port:
         raise RefusedError(
-            f"The master {conf['spark.master']} names no API server.",
+            f"The master {shown('spark.master', conf['spark.master'])} names no API server.",
             "Set SPARK_MASTER=k8s://https://host:port (kubectl cluster-info tells it).",
         )
-    return url.hostname, port, tls
+    return host, port, tls
 
 
 def check_credentials(conf: Mapping[str, str], environment: Mapping[str, str]) -> None:
     """Refuse to talk to an API server with nothing to show it."""
-    in_pod = (SERVICE_ACCOUNT / "token").exists()
+    with reading(SERVICE_ACCOUNT):
+        in_pod = (SERVICE_ACCOUNT / "token").exists()
     given = any(
         key.startswith("spark.kubernetes.authenticate.") and "Name" not in key for key in conf
     )
@@ -81,7 +83,7 @@ def check_credentials(conf: Mapping[str, str], environment: Mapping[str, str]) -
         else "There is no KUBECONFIG, and this is no pod with a service account"
     )
     raise RefusedError(
-        f"{what}: nothing to show to {conf['spark.master']}.",
+        f"{what}: nothing to show to {shown('spark.master', conf['spark.master'])}.",
         "Mount a kubeconfig and set KUBECONFIG, or set SPARK_MASTER to a `kubectl proxy`.",
     )
 
@@ -109,50 +111,60 @@ def driver_address(conf: Conf, here: str) -> Conf:
     Raises:
         RefusedError: pods cannot reach that address, whatever it is.
     """
-    host = conf.get("spark.driver.host", here)
+    host = conf.get("spark.driver.host") or here
     if host == "localhost" or host.startswith("127.") or host == "::1":
         raise RefusedError(
             f"The driver's address would be {host}, which pods cannot reach.",
             "Set SPARK_DRIVER_HOST to an address of this machine that the cluster's pods reach.",
         )
     found = {"spark.driver.host": host}
-    if "spark.driver.bindAddress" not in conf:
-        found["spark.driver.bindAddress"] = host if _binds(host, 0) else "0.0.0.0"  # noqa: S104
+    if not conf.get("spark.driver.bindAddress"):
+        here_too = _not_bound(host, 0) is None
+        found["spark.driver.bindAddress"] = host if here_too else "0.0.0.0"  # noqa: S104
     return found
 
 
 def check_ports(conf: Mapping[str, str]) -> None:
-    """Refuse ports of the driver's that another session has."""
+    """Refuse ports of the driver's that another session has, or that it cannot have."""
     # What it has none of its own for, the driver has with the executors' setting.
     managers = conf.get("spark.blockManager.port", "0")
+    address = conf["spark.driver.bindAddress"]
     for key, default in (("spark.driver.port", "0"), ("spark.driver.blockManager.port", managers)):
         port = conf.get(key, default)
-        if port.isdigit() and int(port) and not _binds(conf["spark.driver.bindAddress"], int(port)):
+        why = _not_bound(address, int(port)) if port.isdigit() and int(port) else None
+        if why and why.errno == errno.EADDRINUSE:
             raise RefusedError(
                 f"Port {port} ({key}) is taken on this machine, by another session maybe.",
                 "Stop that session (its kernel), or give this one another port: "
                 "SPARK_DRIVER_PORT, SPARK_BLOCKMANAGER_PORT.",
             )
+        if why:
+            raise RefusedError(
+                f"Port {port} ({key}) cannot be bound at {address}: {why.strerror or why}.",
+                f"Correct {key} or spark.driver.bindAddress.",
+            )
 
 
-def _binds(host: str, port: int) -> bool:
+def _not_bound(host: str, port: int) -> OSError | None:
+    """Return why this machine cannot have a port, None where it can."""
     try:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as one:
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             one.bind((host, port))
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return error
+    return None
 
 
 def of_pod(conf: Mapping[str, str], environment: Mapping[str, str]) -> Conf:
     """Return what a driver in a pod takes from there: executors go when that pod goes."""
-    try:
-        namespace = (SERVICE_ACCOUNT / "namespace").read_text().strip()
-    except OSError:
-        return {}
+    file = SERVICE_ACCOUNT / "namespace"
+    with reading(file):
+        if not file.exists():
+            return {}
+        namespace = file.read_text().strip()
     found = {"spark.kubernetes.namespace": namespace}
-    beside = conf.get("spark.kubernetes.namespace", namespace) == namespace
+    beside = (conf.get("spark.kubernetes.namespace") or namespace) == namespace
     if beside and not in_cluster_mode(conf):
         found["spark.kubernetes.driver.pod.name"] = environment.get("HOSTNAME", "")
     return found

@@ -6,9 +6,15 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from refused import RefusedError
+import java_properties
+import references
+from refused import RefusedError, shown
 
 Conf = dict[str, str]
+
+_A_PROPERTY = re.compile(r"spark\.[\w.-]+(\s*[=:]\s*|\s+)\S")
+_TRIMMED = "".join(map(chr, range(33))).replace("\n", "").replace("\r", "")
+"""What Spark takes off both ends of a value: Utils.trimExceptCRLF, of Spark 3.5."""
 
 
 def _number(text: str) -> bool:
@@ -70,36 +76,43 @@ OF_A_DRIVER_HERE = (
 a notebook's surroundings set them for its sessions, and it may submit applications as well."""
 
 
-def _lines(file: Path) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{file} cannot be read: {error}.", "Mount a text file there.") from None
-
-
 def properties(file: Path) -> Conf:
-    """Return the properties of a file in the form of spark-defaults.conf.
+    """Return the properties of a file in the form of spark-defaults.conf, as Spark reads them.
 
     Raises:
-        RefusedError: a line is no property; with the file and the line.
+        RefusedError: a line is no property of Spark's, or one that it would misread in silence;
+            with the file and the line.
     """
     found: Conf = {}
-    for number, line in enumerate(_lines(file), 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        parts = re.split(r"\s*[=\s]\s*", text, maxsplit=1)
-        if len(parts) < 2 or not parts[1] or not parts[0].startswith("spark."):
+    for given in java_properties.read(file):
+        if not given.key.startswith("spark."):
             raise RefusedError(
-                f"{file}, line {number} is no Spark property: {parts[0]}",
+                f"{file}, line {given.line} is no Spark property.",
                 "Write lines of the form: spark.executor.memory  2g",
             )
-        found[parts[0]] = parts[1]
+        for number, line in given.continuations:
+            if _A_PROPERTY.match(line):
+                raise RefusedError(
+                    f"{file}, line {number} would become a part of {given.key}: "
+                    "the line before it ends with a backslash.",
+                    "Take that backslash away, or write \\\\ where the value ends with one.",
+                )
+        value = given.value.strip(_TRIMMED)
+        if wrong := references.wrong(given.key, value):
+            raise RefusedError(f"{file}, line {given.line}: {wrong.what}", wrong.remedy)
+        found[given.key] = value
     return found
 
 
 LEVELS = ("off", "fatal", "error", "warn", "info", "debug", "trace", "all")
 """Log4j's own levels: https://logging.apache.org/log4j/2.x/manual/customloglevels.html."""
+
+
+def check_variables(file: Path, environment: Mapping[str, str]) -> None:
+    """Refuse a property that names a variable which is not set."""
+    for given in java_properties.read(file):
+        if wrong := references.unset(given.key, given.value, environment):
+            raise RefusedError(f"{file}, line {given.line}: {wrong.what}", wrong.remedy)
 
 
 def check_properties(file: Path) -> None:
@@ -108,24 +121,16 @@ def check_properties(file: Path) -> None:
     Raises:
         RefusedError: a line has no value, or a level is none; with the file and the line.
     """
-    continued = False
-    for number, line in enumerate(_lines(file), 1):
-        text = line.strip()
-        within = continued
-        comment = not within and text[:1] in ("", "#", "!")
-        continued = not comment and text.endswith("\\")
-        if within or comment:
-            continue
-        key, *rest = (part.strip() for part in re.split("[=:]", text, maxsplit=1))
-        if not rest:
+    for given in java_properties.read(file):
+        if not given.separated or given.key.startswith("<"):
             raise RefusedError(
-                f"{file}, line {number} is no property: {text}",
+                f"{file}, line {given.line} is no property.",
                 "Write lines of the form: rootLogger.level = warn",
             )
-        level = rest[0].lower()
-        if key.endswith(".level") and "$" not in level and level not in LEVELS:
+        level = given.value.strip().lower()
+        if given.key.endswith(".level") and "$" not in level and level not in LEVELS:
             raise RefusedError(
-                f"{file}, line {number} names a level that is none: {level}",
+                f"{file}, line {given.line} names a level that is none: {shown(given.key, level)}",
                 f"Choose one of {', '.join(LEVELS)}.",
             )
 
@@ -140,7 +145,9 @@ def of_environment(environment: Mapping[str, str]) -> Conf:
     for name, (key, (fits, form)) in VARIABLES.items():
         given = environment.get(name, "")
         if given and not fits(given):
-            raise RefusedError(f"{name}={given} is not {form}.", f"Correct or unset {name}.")
+            raise RefusedError(
+                f"{name}={shown(key, given)} is not {form}.", f"Correct or unset {name}."
+            )
         if given:
             found[key] = given
     if "spark.eventLog.dir" in found:
@@ -151,7 +158,12 @@ def of_environment(environment: Mapping[str, str]) -> Conf:
 def of_command(words: Sequence[str]) -> Conf:
     """Return the properties on the command line of spark-submit or one of its kind."""
     found: Conf = {}
-    options = {"--master": "spark.master", "--deploy-mode": "spark.submit.deployMode"}
+    options = {
+        "--master": "spark.master",
+        "--deploy-mode": "spark.submit.deployMode",
+        "--jars": "spark.jars",
+        "--py-files": "spark.submit.pyFiles",
+    }
     rest = iter(words)
     for word in rest:
         option, equals, value = word.partition("=")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from testinfra.host import Host
 
 from sparkyard.family.images import load
@@ -60,6 +61,29 @@ def test_a_hub_gets_its_single_user_server(
     hub, alone = container.python(versions).split()
     assert must(started) == hub
     assert hub != alone
+
+
+@pytest.mark.this_image_only
+def test_a_home_that_cannot_be_written_ends_the_start_with_one_line(
+    lab: Lab, image_reference: str
+) -> None:
+    of_root = ["--mount", "type=tmpfs,dst=/home/jovyan,tmpfs-mode=0755"]
+    ended = lab.once(image_reference, options=of_root)
+    assert ended.exit_code == 78
+    assert ended.stdout == ""
+    (line,) = ended.stderr.splitlines()
+    assert "/home/jovyan belongs to 0:0, and uid 1000 cannot write to it." in line
+
+
+@pytest.mark.this_image_only
+def test_a_home_that_is_lost_is_told(lab: Lab, image_reference: str) -> None:
+    ask = ("start-notebook", "--version")
+    lost = lab.once(image_reference, *ask, options=["--user", "54321:0"])
+    must(lost)
+    (line,) = lost.stderr.splitlines()
+    assert "uid 54321 cannot write to /home/jovyan (1000:100): the home is /tmp/names." in line
+    kept = ["--user", "54321:0", "--mount", "type=tmpfs,dst=/home/jovyan,tmpfs-mode=0777"]
+    assert lab.once(image_reference, *ask, options=kept).stderr == ""
 
 
 def test_notebook_7_is_there(container: Container) -> None:

@@ -4,87 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from sparkyard import paths
-
-SOURCE = paths.ROOT / "conf" / "spark"
-SUBMIT = "org.apache.spark.deploy.SparkSubmit"
-WRONG, UNAVAILABLE = 78, 69
-
-
-@dataclass
-class Site:
-    """A machine's directories for Spark, and what its variables are."""
-
-    root: Path
-
-    @property
-    def etc(self) -> Path:
-        return self.root / "etc"
-
-    def fragment(self, name: str, text: str) -> Path:
-        file = self.etc / "conf.d" / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text)
-        return file
-
-    def start(
-        self, *words: str, command: str = SUBMIT, **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        given = {
-            "SPARK_SITE_CONF_DIR": str(self.etc),
-            "TMPDIR": str(self.root / "tmp"),
-            "HOME": str(self.root),
-            "PATH": os.environ["PATH"],
-            **environment,
-        }
-        first = [command] if command else []
-        argv = [sys.executable, "-B", "-I", "-S", str(SOURCE / "compose"), *first, *words]
-        return subprocess.run(
-            argv, env=given, cwd=self.root / "work", capture_output=True, text=True, check=False
-        )
-
-    def conf(self, *words: str, command: str = SUBMIT, **environment: str) -> dict[str, str]:
-        ended = self.start(*words, command=command, **environment)
-        assert ended.returncode == 0, ended.stderr
-        file = Path(self.exported(ended)["SPARK_CONF_DIR"]) / "spark-defaults.conf"
-        return dict(line.split(maxsplit=1) for line in file.read_text().splitlines())
-
-    @staticmethod
-    def exported(ended: subprocess.CompletedProcess[str]) -> dict[str, str]:
-        return dict(line.split("=", 1) for line in ended.stdout.splitlines())
-
-    def refused(self, *words: str, **environment: str) -> tuple[int, str]:
-        ended = self.start(*words, **environment)
-        assert ended.returncode != 0, "it was accepted"
-        assert ended.stdout == ""
-        assert "Traceback" not in ended.stderr
-        assert ended.stderr.startswith("Spark is not started: ")
-        return ended.returncode, ended.stderr
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    for name in ("etc", "tmp", "work", ".kube"):
-        (tmp_path / name).mkdir()
-    for name in ("spark-defaults.conf", "kubernetes.conf"):
-        (tmp_path / "etc" / name).write_text((SOURCE / name).read_text())
-    (tmp_path / ".kube" / "config").write_text("{}")
-    return Site(tmp_path)
-
-
-@pytest.fixture
-def api() -> Iterator[str]:
-    """A server that takes connections, as a master's address."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"k8s://https://127.0.0.1:{server.getsockname()[1]}"
+from tests.unit.compose.conftest import UNAVAILABLE, WRONG, Site
 
 
 def test_without_a_master_the_images_own_defaults_hold(site: Site) -> None:
@@ -141,43 +65,6 @@ def test_a_driver_in_a_pod_of_its_own_takes_nothing_of_this_ones(site: Site, api
     assert len(gone) == 4
     assert not gone & set(there)
     assert "spark.driver.bindAddress" not in there
-
-
-@pytest.mark.parametrize(
-    ("name", "line", "why"),
-    [
-        ("log4j2.properties", "<Configuration/>", "line 2 is no property"),
-        ("log4j2.properties", "rootLogger.level = loud", "line 2 names a level that is none: loud"),
-        ("log4j2.properties", "# as in C:\\\na.level = loud", "line 3 names a level that is none"),
-        ("metrics.properties", "everything", "line 2 is no property"),
-    ],
-)
-def test_wrong_properties_are_named_with_their_line(
-    site: Site, name: str, line: str, why: str
-) -> None:
-    file = site.fragment(name, f"# of the site\n{line}\n")
-    code, message = site.refused()
-    assert code == WRONG
-    assert f"{file}, {why}" in message
-
-
-def test_properties_that_java_reads_are_taken_over(site: Site) -> None:
-    text = "! ours\nrootLogger.level: WARN\nlogger.x.level = ${env:L:-info}\na = b\\\n  c d\n"
-    site.fragment("log4j2.properties", text)
-    directory = Path(site.exported(site.start())["SPARK_CONF_DIR"])
-    assert (directory / "log4j2.properties").read_text() == text
-
-
-def test_a_later_source_wins_over_an_earlier(site: Site, api: str) -> None:
-    site.fragment("10-site.conf", "spark.executor.memory 3g\nspark.executor.cores=3\n")
-    site.fragment("20-team.conf", "# ours\nspark.executor.cores  4\nspark.app.name two words\n")
-    conf = site.conf(
-        SPARK_MASTER=api, SPARK_DRIVER_HOST="driver.example.com", SPARK_EXECUTOR_MEMORY="5g"
-    )
-    assert conf["spark.executor.instances"] == "2", "of kubernetes.conf"
-    assert conf["spark.executor.cores"] == "4", "of the later fragment"
-    assert conf["spark.executor.memory"] == "5g", "of the environment"
-    assert conf["spark.app.name"] == "two words"
 
 
 def test_the_same_configuration_is_the_same_private_directory(site: Site) -> None:
@@ -256,39 +143,17 @@ def test_no_credentials_are_refused(site: Site, api: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("SPARK_MASTER", "kubernetes"),
-        ("SPARK_EXECUTOR_INSTANCES", "two"),
-        ("SPARK_EXECUTOR_INSTANCES", "0"),
-        ("SPARK_EXECUTOR_MEMORY", "2 GB"),
-        ("SPARK_DRIVER_PORT", "70000"),
-        ("SPARK_NAMESPACE", "a b"),
-    ],
-)
-def test_a_variable_of_another_form_is_refused(site: Site, name: str, value: str) -> None:
-    code, said = site.refused(**{name: value})
-    assert code == WRONG
-    assert f"{name}={value} is not " in said
-
-
-@pytest.mark.parametrize(
-    "line", ["executor.memory 2g", "spark.executor.memory", "<configuration/>"]
-)
-def test_a_wrong_fragment_is_named_with_its_line(site: Site, line: str) -> None:
-    file = site.fragment("10-site.conf", f"spark.executor.cores 1\n\n{line}\n")
-    code, said = site.refused()
-    assert code == WRONG
-    assert f"{file}, line 3 is no Spark property" in said
-
-
-@pytest.mark.parametrize(
     ("text", "why"),
     [
         ("", "is not XML"),
         ("fs.s3a.endpoint=https://s3", "is not XML"),
         ("<configuration><property></configuration>", "is not XML"),
         ("<html/>", "its root is <html>"),
+        (
+            "<configuration><value>a&b;c</value></configuration>",
+            "is not XML: undefined entity: line",
+        ),
+        ('<?xml version="1.0" encoding="no"?><configuration/>', "names an encoding that"),
     ],
 )
 @pytest.mark.parametrize("where", ["mounted", "fragments", "working directory"])
@@ -317,6 +182,33 @@ def test_a_core_site_in_the_working_directory_is_on_the_class_path(site: Site) -
     assert first == "/a.jar"
     assert os.path.samefile(Path(directory) / "core-site.xml", file)
     assert os.listdir(directory) == ["core-site.xml"]
+
+
+def test_the_causes_of_two_faults_are_told_apart(site: Site) -> None:
+    (site.etc / "conf.d").mkdir()
+    (site.etc / "conf.d" / "10-site.conf").symlink_to("/nowhere")
+    code, said = site.refused()
+    assert code == WRONG
+    assert "10-site.conf cannot be read: No such file or directory." in said
+    assert "TMPDIR" not in said
+    (site.etc / "conf.d" / "10-site.conf").unlink()
+    (site.root / "tmp" / f"spark-conf-{os.getuid()}").touch()
+    code, said = site.refused()
+    assert code == WRONG
+    assert f"spark-conf-{os.getuid()} cannot be written: File exists." in said
+    assert "TMPDIR" in said
+
+
+def test_a_port_that_cannot_be_had_is_not_said_to_be_taken(site: Site, api: str) -> None:
+    code, said = site.refused(
+        "--conf",
+        "spark.driver.bindAddress=192.0.2.1",
+        SPARK_MASTER=api,
+        SPARK_DRIVER_HOST="192.0.2.1",
+        SPARK_DRIVER_PORT="17078",
+    )
+    assert code == WRONG
+    assert "Port 17078 (spark.driver.port) cannot be bound at 192.0.2.1: Cannot assign" in said
 
 
 def _own_address() -> str:
