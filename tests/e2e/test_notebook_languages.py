@@ -85,7 +85,7 @@ def test_an_interrupt_in_scala_cancels_the_job_and_no_other(
 
 def test_an_interrupt_in_scala_stops_the_stream(scala_cells: dict[str, Cell]) -> None:
     assert scala_cells["interrupted scala stream"].error
-    assert scala_cells["after scala stream"].result == {"runs": False, "active": 0}
+    assert scala_cells["after scala stream"].result == {"streams": 0, "active": 0}
 
 
 def test_a_job_of_an_earlier_scala_cell_ends_by_itself(scala_cells: dict[str, Cell]) -> None:

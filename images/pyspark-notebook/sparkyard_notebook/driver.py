@@ -24,6 +24,9 @@ PATIENCE = 3.0
 CONTEXT = f"{py4j.protocol.CONSTRUCTOR_COMMAND_NAME}org.apache.spark.api.java.JavaSparkContext"
 """How the command begins that makes a SparkContext."""
 
+RESULT = "\ngetResult\n"
+"""A part of the command by which toPandas waits for a job, even of an interrupted cell."""
+
 INTERRUPTS = Interrupts()
 
 
@@ -109,6 +112,8 @@ class Driver:
             raise
         if answer == py4j.protocol.ERROR and calls and self.has_ended(PATIENCE):
             raise DriverEndedError(self.reason)
+        if answer[:1] == py4j.protocol.ERROR and RESULT in command and INTERRUPTS.just_now:
+            raise KeyboardInterrupt
         return answer
 
     def has_ended(self, patience: float = 0) -> bool:

@@ -24,6 +24,9 @@ from typing import Any
 PAUSES = (0.0, 0.2, 0.5, 1, 1, 2, 2, 5, 5, 10)
 """Seconds before each time of cancelling: a call that still plans its job starts it later."""
 
+RECENT = 10.0
+"""Seconds in which what fails may have failed because of an interrupt."""
+
 INTERRUPT_TASKS = "spark.job.interruptOnCancel"
 TAG = "notebook-cell-"
 
@@ -40,6 +43,12 @@ class Interrupts:
         self._write_end.setblocking(False)
         self._others = -1
         self._watching = False
+        self._last = -RECENT
+
+    @property
+    def just_now(self) -> bool:
+        """Whether there was an interrupt a moment ago."""
+        return time.monotonic() - self._last < RECENT
 
     def follow(self, client: Any, before_cell: Callable[[], None]) -> None:
         """Take care of the jobs of a JVM's client; the one before has ended.
@@ -139,6 +148,7 @@ class Interrupts:
             context = sys.modules["pyspark.context"].SparkContext._active_spark_context
             java = getattr(context, "_jsc", None)
             if number[0] == signal.SIGINT and java is not None:
+                self._last = time.monotonic()
                 cell, self._cell = self._cell, self._cell + 1
                 cancel = functools.partial(self._cancel, java, cell)
                 threading.Thread(target=cancel, daemon=True).start()

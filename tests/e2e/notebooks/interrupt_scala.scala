@@ -18,7 +18,7 @@ sc.version
 val ended = new java.util.concurrent.atomic.AtomicLong
 val other = spark.newSession()
 val earlier = new Thread(() => {
-  ended.set(other.sql("SELECT reflect('java.lang.Thread', 'sleep', 30000L), 7L AS n").first.getLong(1))
+  ended.set(other.sql("SELECT reflect('java.lang.Thread', 'sleep', 20000L), 7L AS n").first.getLong(1))
 })
 earlier.start()
 while (sc.statusTracker.getActiveJobIds.isEmpty) Thread.sleep(100)
@@ -45,11 +45,12 @@ after()
 
 // %% interrupted scala stream
 interruptWhenItRuns()
-val query = spark.readStream.format("rate").load().selectExpr("value", sleep).writeStream.format("noop").start()
-query.awaitTermination()
+val rates = spark.readStream.format("rate").load().selectExpr("value", sleep)
+rates.writeStream.format("noop").start().awaitTermination()
 
 // %% after scala stream
-println(s"""{"runs": ${query.isActive}, "active": ${sc.statusTracker.getActiveJobIds.filterNot(theirs).size}}""")
+val running = spark.streams.active.length
+println(s"""{"streams": $running, "active": ${sc.statusTracker.getActiveJobIds.filterNot(theirs).size}}""")
 
 // %% the earlier job ends by itself
 earlier.join()
