@@ -452,7 +452,10 @@ def package_facts(
                 continue
             package = read_package(directory, entry)
             claimed.update(package["files"])
-            listed.setdefault(normalized(package["name"]), package)
+            name = normalized(package["name"])
+            if name in listed:  # a second copy: Python imports the first one
+                name = "%s in %s" % (name, directory)
+            listed[name] = package
     # Jars and configuration are facts of their own, and may lie inside PyPI's pyspark.
     elsewhere = tuple(
         os.path.join(directory, "pyspark", name, "")
@@ -466,7 +469,7 @@ def package_facts(
             loose += [path for path in found_here if path not in claimed]
     wanted = [path for package in listed.values() for path in package["files"]] + loose
     found.hash_files(wanted)
-    packages = [finish_package(found, listed[name]) for name in sorted(listed)]
+    packages = [finish_package(found, name, listed[name]) for name in sorted(listed)]
     hashed = {path: found.sha256(path) for path in sorted(loose)}
     return packages, {
         "count": len(loose),
@@ -533,7 +536,7 @@ def read_package(directory: str, entry: str) -> Dict[str, Any]:
     }
 
 
-def finish_package(found: Collection, package: Dict[str, Any]) -> Dict[str, Any]:
+def finish_package(found: Collection, name: str, package: Dict[str, Any]) -> Dict[str, Any]:
     """Return what is written about a package, once its files are hashed."""
     listing: Dict[str, Optional[str]] = {}
     altered: List[str] = []
@@ -543,16 +546,16 @@ def finish_package(found: Collection, package: Dict[str, Any]) -> Dict[str, Any]
         if inside_info and os.path.basename(path) in INSTALLER_NOTES:
             continue
         sha = found.sha256(path)
-        name = os.path.relpath(path, package["directory"])
-        listing[name] = sha
+        within = os.path.relpath(path, package["directory"])
+        listing[within] = sha
         if sha is None:
-            absent.append(name)
+            absent.append(within)
         elif claim.startswith("sha256="):
             real = base64.urlsafe_b64encode(bytes.fromhex(sha)).decode().rstrip("=")
             if real != claim[len("sha256=") :].rstrip("="):
-                altered.append(name)
+                altered.append(within)
     return {
-        "name": normalized(package["name"]),
+        "name": name,
         "version": package["version"],
         "installer": package["installer"],
         "sha256": hash_of_listing(listing) if package["basis"] else None,

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from sparkyard.plan.plan import Site
+from tests import wheel
 from tests.e2e import cluster as made
 from tests.e2e import object_store
 from tests.e2e.cluster import GS_PLACE, ROWS, S3, S3_PLACE, Cluster
@@ -60,11 +61,18 @@ def python_cells(
         "TEST_ROWS": str(ROWS),
         "TEST_S3_PLACE": S3_PLACE,
         "TEST_GS_PLACE": GS_PLACE,
+        "TEST_WHEEL": wheel.write_in(cluster.driver, "sparkyard-test-own", "1.5"),
         **s3.credentials,
     }
     settings = {**object_store.s3_settings(s3), **object_store.gcs_settings(gcs[1])}
     return cluster.run_notebook(
-        "python3", "s3a", "gcs", "python", settings=settings, environment=environment
+        "python3",
+        "s3a",
+        "gcs",
+        "interrupt_python",
+        "python",
+        settings=settings,
+        environment=environment,
     )
 
 

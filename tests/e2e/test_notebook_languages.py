@@ -11,13 +11,15 @@ from tests.notebook import Cell
 @pytest.fixture(scope="module")
 def r_cells(cluster: Cluster, number: int) -> dict[str, Cell]:
     """The R notebook's cells, after one run of it."""
-    return cluster.run_notebook("ir", "r", environment={"TEST_NUMBER": str(number)})
+    return cluster.run_notebook("ir", "interrupt_r", "r", environment={"TEST_NUMBER": str(number)})
 
 
 @pytest.fixture(scope="module")
 def scala_cells(cluster: Cluster, number: int) -> dict[str, Cell]:
     """The Scala notebook's cells, after one run of it."""
-    return cluster.run_notebook("scala", "scala", environment={"TEST_NUMBER": str(number)})
+    return cluster.run_notebook(
+        "scala", "interrupt_scala", "scala", environment={"TEST_NUMBER": str(number)}
+    )
 
 
 def test_r_session(r_cells: dict[str, Cell], cluster: Cluster) -> None:
@@ -60,4 +62,31 @@ def test_scala_udf(scala_cells: dict[str, Cell], number: int) -> None:
 
 
 def test_scala_ends_well(scala_cells: dict[str, Cell]) -> None:
-    assert [cell.error for cell in scala_cells.values() if cell.error] == []
+    cells = {title: cell for title, cell in scala_cells.items() if "interrupted" not in title}
+    assert [cell.error for cell in cells.values() if cell.error] == []
+
+
+R_INTERRUPTS = ("r collect", "r data frame", "r stream", "r alone")
+SCALA_INTERRUPTS = ("scala sql", "scala rdd")
+
+
+@pytest.mark.parametrize("what", R_INTERRUPTS)
+def test_an_interrupt_in_r_cancels_the_job(r_cells: dict[str, Cell], what: str) -> None:
+    assert r_cells[f"after {what}"].result == {"counted": 5, "active": 0}
+
+
+@pytest.mark.parametrize("what", SCALA_INTERRUPTS)
+def test_an_interrupt_in_scala_cancels_the_job_and_no_other(
+    scala_cells: dict[str, Cell], what: str
+) -> None:
+    assert scala_cells[f"interrupted {what}"].error
+    assert scala_cells[f"after {what}"].result == {"counted": 5, "active": 0, "others": True}
+
+
+def test_an_interrupt_in_scala_stops_the_stream(scala_cells: dict[str, Cell]) -> None:
+    assert scala_cells["interrupted scala stream"].error
+    assert scala_cells["after scala stream"].result == {"streams": 0, "active": 0}
+
+
+def test_a_job_of_an_earlier_scala_cell_ends_by_itself(scala_cells: dict[str, Cell]) -> None:
+    assert scala_cells["the earlier job ends by itself"].result == 7

@@ -12,9 +12,8 @@ from tests.notebook import Cell
 @pytest.fixture(scope="module")
 def cells(python_cells: dict[str, Cell]) -> dict[str, Cell]:
     """The cells of the notebook of jobs."""
-    return {
-        title: cell for title, cell in python_cells.items() if not title.startswith(("s3a ", "gs "))
-    }
+    others = ("s3a ", "gs ", "interrupt", "after ", "a job in the background", "a package ")
+    return {title: cell for title, cell in python_cells.items() if not title.startswith(others)}
 
 
 def test_the_session_is_on_the_cluster(cells: dict[str, Cell], cluster: Cluster) -> None:
@@ -28,6 +27,27 @@ def test_jobs_run_on_both_workers_and_not_on_the_driver(
     workers = sorted(worker.id[:12] for worker in cluster.workers)
     assert told["executors"] == workers
     assert told["driver"] not in workers
+
+
+@pytest.mark.parametrize("what", ["sql", "rdd", "arrow", "threads", "stream"])
+def test_an_interrupt_cancels_the_cells_jobs(python_cells: dict[str, Cell], what: str) -> None:
+    assert python_cells[f"interrupted {what}"].error.startswith("KeyboardInterrupt: ")
+    result = python_cells[f"after {what}"].result
+    assert (result["counted"], result["active"]) == (5, 0)
+
+
+def test_an_interrupt_leaves_what_the_user_has_set(python_cells: dict[str, Cell]) -> None:
+    after = python_cells["after sql"].result
+    assert (after["kept"], after["tags"]) == ("the user's own", [])
+
+
+def test_an_interrupt_leaves_the_job_of_an_earlier_cell(python_cells: dict[str, Cell]) -> None:
+    assert python_cells["after sql"].result["others"] is True
+    assert python_cells["the background goes on"].result == [7]
+
+
+def test_an_interrupt_stops_the_stream_that_is_awaited(python_cells: dict[str, Cell]) -> None:
+    assert python_cells["after stream"].result["runs"] is False
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +78,10 @@ class TestOfMoreThanAGigabyte(PythonJobs):
     @pytest.fixture
     def cells(self, cells_of_a_gigabyte: dict[str, Cell]) -> dict[str, Cell]:
         return cells_of_a_gigabyte
+
+
+def test_a_package_of_the_users_own_reaches_the_executors(python_cells: dict[str, Cell]) -> None:
+    told = python_cells["a package of the user's own"].result
+    assert told["sent"] == ["sparkyard-test-own==1.5"]
+    assert told["told"] == [["sparkyard-test-own 1.5", "packages-"]]
+    assert told["hosts"] == WORKERS

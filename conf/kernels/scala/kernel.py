@@ -9,6 +9,7 @@ cell that configures a session itself comes in time.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import tempfile
@@ -18,6 +19,7 @@ from typing import Any
 import pyspark
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel
+from py4j.protocol import Py4JError
 from pyspark.java_gateway import launch_gateway
 
 PREDEFINED = """
@@ -64,6 +66,9 @@ class Repl:
         self.interpreter = loop.intp()
         self.interpreter.initializeSynchronous()
         self.thread: Any = None
+        self.cell = 0
+        self.tagged = False
+        self.queries: set[str] = set()
         self.run(PREDEFINED)
 
     def run(self, code: str) -> tuple[str, str]:
@@ -71,6 +76,7 @@ class Repl:
         self.said.getBuffer().setLength(0)
         self.interpreter.setContextClassLoader()
         self.thread = self.jvm.java.lang.Thread.currentThread()
+        self._tag_jobs()
         try:
             result = self.interpreter.interpret(code).toString()
         finally:
@@ -87,12 +93,49 @@ class Repl:
         return found.cursor(), [name for name in names if name]
 
     def interrupt(self) -> None:
-        """Cancel Spark's running jobs and interrupt the cell's thread."""
-        active = self.jvm.org.apache.spark.sql.SparkSession.getDefaultSession()
-        if active.isDefined():
-            active.get().sparkContext().cancelAllJobs()
-        if (thread := self.thread) is not None:
+        """Cancel the cell's jobs, stop its streaming queries, interrupt its thread."""
+        thread, session = self.thread, self._session()
+        if session is not None:
+            self.cancel()
+            frames = thread.getStackTrace() if thread is not None else ()
+            waits = any("Termination(" in str(frame) for frame in frames)
+            for query in session.streams().active():
+                if waits or query.runId().toString() not in self.queries:
+                    query.stop()
+        if thread is not None:
             thread.interrupt()
+
+    def cancel(self) -> None:
+        """Cancel the cell's jobs; those of earlier cells go on in their threads."""
+        if (session := self._session()) is not None:
+            if self.tagged:
+                session.sparkContext().cancelJobsWithTag(self._tag)
+            else:  # the session was made in this cell: no other has jobs
+                session.sparkContext().cancelAllJobs()
+
+    def _tag_jobs(self) -> None:
+        """Mark what this thread, which is the cell's own, starts from now on."""
+        self.cell += 1
+        session = self._session()
+        self.tagged = session is not None
+        if session is not None:
+            session.sparkContext().addJobTag(self._tag)
+            session.sparkContext().setInterruptOnCancel(True)
+            active = session.streams().active()
+            self.queries = {query.runId().toString() for query in active}
+
+    @property
+    def _tag(self) -> str:
+        return f"notebook-cell-{self.cell}"
+
+    def _session(self) -> Any:
+        session = self.jvm.org.apache.spark.sql.SparkSession.getDefaultSession()
+        return session.get() if session.isDefined() else None
+
+    @property
+    def ended(self) -> bool:
+        """Whether its JVM has ended."""
+        return self.gateway.proc is not None and self.gateway.proc.poll() is not None
 
 
 class ScalaKernel(Kernel):  # type: ignore[misc]
@@ -134,16 +177,25 @@ class ScalaKernel(Kernel):  # type: ignore[misc]
                 ended.set()
 
         threading.Thread(target=work, daemon=True).start()
-        shown = 0
+        shown, interrupted = 0, False
         while not ended.is_set():
             try:
                 ended.wait(POLL)
                 shown = self._show_printed(shown, silent)
+                if interrupted and self.repl is not None:
+                    self.repl.cancel()  # a job that was being planned at the interrupt
             except KeyboardInterrupt:
-                if self.repl is not None:
-                    self.repl.interrupt()
+                interrupted = True
+                with contextlib.suppress(Py4JError):
+                    if self.repl is not None:
+                        self.repl.interrupt()
+            except Py4JError:  # the JVM has ended; the cell's own call says why
+                ended.wait()
         self._show_printed(shown, silent, last=True)
         result, said = outcome[0]
+        if self.repl is not None and self.repl.ended:
+            self.repl = None
+            said += "\nThe next cell starts a new one; what cells have defined is gone."
         if result == "Incomplete":
             said = "The cell ends in the middle of a definition or an expression."
         if result == "Success":
@@ -168,7 +220,7 @@ class ScalaKernel(Kernel):  # type: ignore[misc]
 
     def _show_printed(self, shown: int, silent: bool, *, last: bool = False) -> int:
         """Send what the cell has printed beyond the first `shown` characters."""
-        if self.repl is None:
+        if self.repl is None or self.repl.ended:
             return shown
         printed = self.repl.printed
         text = printed.toString("UTF-8") if printed.size() else ""

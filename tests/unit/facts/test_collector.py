@@ -121,11 +121,12 @@ def test_jars_and_conf_inside_pyspark_are_not_loose_files(tmp_path: Path) -> Non
     assert list(loose["files"]) == [str(directory / "pyspark" / "more.py")]
 
 
-def test_the_first_directory_on_the_path_wins(tmp_path: Path) -> None:
+def test_the_first_directory_on_the_path_wins_and_a_second_copy_is_listed(tmp_path: Path) -> None:
     first, second = site(tmp_path / "a", RECORD), site(tmp_path / "b", RECORD)
     (second / "Demo_Pkg-1.2.dist-info" / "METADATA").write_text("Name: demo_pkg\nVersion: 7\n")
-    [package], _ = collector.package_facts(collection(), [str(first), str(second)])
-    assert package["version"] == "1.2"
+    packages, _ = collector.package_facts(collection(), [str(first), str(second)])
+    versions = {package["name"]: package["version"] for package in packages}
+    assert versions == {"demo-pkg": "1.2", f"demo-pkg in {second}": "7"}
 
 
 def test_spark_is_read_from_inside_its_jars(home: Path) -> None:
