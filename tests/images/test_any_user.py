@@ -45,6 +45,14 @@ def test_a_spark_job_runs_as_any_user_on_a_read_only_root(
     assert " is mounted noexec: Java loads no native library" in ended.stderr
 
 
+def test_java_may_have_another_temporary_directory(lab: Lab, executor_image: str) -> None:
+    options = [*READ_ONLY, "--tmpfs", "/opt/work:exec,mode=1777"]
+    words = ("--driver-java-options", "-Djava.io.tmpdir=/opt/work", "--version")
+    ended = lab.once(executor_image, "spark-submit", *words, options=options)
+    must(ended)
+    assert "noexec" not in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("side", "who", "within"),
     [("driver_image", "54321:65432", ()), ("executor_image", "54321:0", ("env", "-C", "/"))],

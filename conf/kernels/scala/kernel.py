@@ -93,17 +93,16 @@ class Repl:
         return found.cursor(), [name for name in names if name]
 
     def interrupt(self) -> None:
-        """Cancel the cell's jobs, stop its streaming queries, interrupt its thread."""
-        thread, session = self.thread, self._session()
+        """Interrupt the cell's thread, stop its streaming queries, cancel its jobs."""
+        thread, session, waits = self.thread, self._session(), False
+        if thread is not None:
+            waits = any("Termination(" in str(frame) for frame in thread.getStackTrace())
+            thread.interrupt()
         if session is not None:
-            self.cancel()
-            frames = thread.getStackTrace() if thread is not None else ()
-            waits = any("Termination(" in str(frame) for frame in frames)
             for query in session.streams().active():
                 if waits or query.runId().toString() not in self.queries:
                     query.stop()
-        if thread is not None:
-            thread.interrupt()
+            self.cancel()
 
     def cancel(self) -> None:
         """Cancel the cell's jobs; those of earlier cells go on in their threads."""

@@ -163,6 +163,7 @@ def of_command(words: Sequence[str]) -> Conf:
         "--deploy-mode": "spark.submit.deployMode",
         "--jars": "spark.jars",
         "--py-files": "spark.submit.pyFiles",
+        "--driver-java-options": "spark.driver.extraJavaOptions",
     }
     rest = iter(words)
     for word in rest:
