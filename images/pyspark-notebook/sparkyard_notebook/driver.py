@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import py4j.java_gateway
 import py4j.protocol
 
 from . import ending
@@ -86,6 +87,7 @@ class Driver:
         client.send_command = self.send_command
         INTERRUPTS.follow(client, self._before_cell)
         _let_stop_succeed()
+        _advise_on_memory(self.heap)
 
     def send_command(self, command: str, retry: bool = True, binary: bool = False) -> Any:
         """Send a command to the JVM as py4j does it; say why where there is no JVM any more.
@@ -150,6 +152,23 @@ class Driver:
         """Say before a cell runs that its session is gone, if it is."""
         if not self.reason and self.has_ended():
             print(self.reason, file=sys.stderr)
+
+
+def _advise_on_memory(heap: str) -> None:
+    """Have a call's OutOfMemoryError name the setting, where the JVM goes on."""
+    read = getattr(py4j.protocol.get_return_value, "__wrapped__", py4j.protocol.get_return_value)
+
+    @functools.wraps(read)
+    def get_return_value(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return read(*args, **kwargs)
+        except py4j.protocol.Py4JJavaError as error:
+            if error.java_exception.toString().startswith("java.lang.OutOfMemoryError"):
+                error.add_note(ending.too_little(heap))
+            raise
+
+    # PySpark wraps the one, when a session starts, and puts that in the place of the other.
+    py4j.protocol.get_return_value = py4j.java_gateway.get_return_value = get_return_value
 
 
 def _let_stop_succeed() -> None:

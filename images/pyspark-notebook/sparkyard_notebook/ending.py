@@ -32,6 +32,15 @@ def doubled(heap: str) -> str:
     return re.sub(r"\d+", lambda number: str(2 * int(number[0])), heap, count=1)
 
 
+def too_little(heap: str) -> str:
+    """Return what to do about a call that found too little memory in a JVM that goes on."""
+    return (
+        f"The Spark driver has too little memory for this: spark.driver.memory is {heap}. Collect "
+        f"less, or restart the kernel and start the session with SparkSession.builder.config("
+        f'"spark.driver.memory", "{doubled(heap)}"), or set SPARK_DRIVER_MEMORY={doubled(heap)}.'
+    )
+
+
 def killed_for_memory(cgroup: Path = CGROUP) -> int:
     """Return how many processes the kernel has killed for this container's limit of memory."""
     for file in (cgroup / "memory.events", cgroup / "memory/memory.oom_control"):

@@ -26,6 +26,12 @@ spark.stop()
 spark = SparkSession.builder.config(map=quiet).getOrCreate()
 print(spark.range(4).count())
 
+# %% a call that needs too much
+spark.sql("SELECT length(repeat('x', 1500000000))").collect()
+
+# %% after that call
+print(spark.range(5).count())
+
 # %% killed
 import os, signal
 spark.sparkContext._gateway.proc.kill()
@@ -70,6 +76,11 @@ def test_a_driver_out_of_memory_names_the_setting(cells: dict[str, Cell], title:
 def test_a_new_session_starts_after_a_driver_ended(cells: dict[str, Cell]) -> None:
     assert cells["session"].result == 3
     assert cells["a new session"].result == 4
+
+
+def test_a_call_that_needs_too_much_names_the_setting(cells: dict[str, Cell]) -> None:
+    assert "spark.driver.memory is 1g" in cells["a call that needs too much"].error
+    assert cells["after that call"].result == 5
 
 
 def test_a_killed_driver_is_told_before_the_next_cell(cells: dict[str, Cell]) -> None:
