@@ -24,7 +24,7 @@ _TIME = 600
 
 def place(stack: Stack, group: str) -> Path:
     """Return the directory with the archives of a group of packages, for its build."""
-    return paths.BUILD / "sources" / stack.name / group
+    return paths.cache() / "sources" / stack.name / group
 
 
 def archive(package: Package, stack_directory: Path, settings: Settings) -> str:

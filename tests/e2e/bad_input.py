@@ -19,6 +19,7 @@ import ssl
 import subprocess
 import sys
 import threading
+import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -335,6 +336,15 @@ class Mirror:
             except OSError:
                 continue
         return False
+
+    def is_left(self, seconds: float = 10) -> bool:
+        """Tell whether nobody waits any more: an engine ends a step soon after its client has."""
+        deadline = time.monotonic() + seconds
+        while self.waited_for():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.1)
+        return True
 
     def serve(
         self, path: str, content: bytes, *, cut: int | None = None, status: int = 200

@@ -106,7 +106,7 @@ def test_ctrl_c_stops_the_step_and_the_same_command_goes_on(
     assert site.waited_for()
     wheel_installed(yard)
     ended = interrupt(process)
-    assert not site.waited_for()
+    assert site.is_left()
     go_on.set()
     assert ended.exit_code == 130
     assert "Traceback" not in ended.stderr
@@ -129,7 +129,7 @@ def test_ctrl_c_on_a_terminal(
 ) -> None:
     half, go_on = site.stall(MAVEN, content)
     ended = on_terminal(yard, argv, half)
-    assert not site.waited_for()
+    assert site.is_left()
     go_on.set()
     assert ended.exit_code == exit_code, ended.stdout
     assert "Traceback" not in ended.stdout

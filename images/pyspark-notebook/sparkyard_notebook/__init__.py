@@ -9,6 +9,22 @@ import site
 import sys
 
 
+class _Attended:
+    """Loads a module by its own loader, which others may share: a zip file has one for all."""
+
+    def __init__(self, loader):  # type: ignore[no-untyped-def]
+        self._loader = loader
+
+    def __getattr__(self, name):  # type: ignore[no-untyped-def]
+        return getattr(self._loader, name)
+
+    def exec_module(self, module):  # type: ignore[no-untyped-def]
+        self._loader.exec_module(module)
+        from . import driver  # noqa: PLC0415
+
+        driver.attend(module)
+
+
 class _WaitForPySpark:
     """Hands PySpark's launcher of JVMs to `driver`, before another module takes names from it."""
 
@@ -20,15 +36,7 @@ class _WaitForPySpark:
 
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
-
-            def execute_and_attend(module):  # type: ignore[no-untyped-def]
-                execute(module)
-                from . import driver  # noqa: PLC0415
-
-                driver.attend(module)
-
-            spec.loader.exec_module = execute_and_attend  # type: ignore[method-assign]
+            spec.loader = _Attended(spec.loader)
         return spec
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import paths
 from sparkyard.command import Completed
 from sparkyard.errors import CommandFailedError, MalformedFileError, MirrorError, StaleLockError
 from sparkyard.fetch import sources, store
@@ -296,11 +295,8 @@ def test_a_package_by_path_is_pinned_by_its_content(stack: Path) -> None:
         dependencies.check_current(stack)
 
 
-def test_a_package_by_git_is_pinned_by_commit_and_content(
-    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_package_by_git_is_pinned_by_commit_and_content(stack: Path, tmp_path: Path) -> None:
     """Poetry itself locks it; a machine that never had it takes it from the repository again."""
-    monkeypatch.setattr(paths, "BUILD", tmp_path / "build")
     commit = source_package.commit(source_package.write(tmp_path / "elsewhere/ourlib", "ours"))
     declare(stack, f'{{git = "file://{tmp_path}/elsewhere/ourlib"}}')
     lock(stack)
