@@ -19,16 +19,16 @@ class _WaitForPySpark:
         from importlib.machinery import PathFinder  # noqa: PLC0415
 
         spec = PathFinder.find_spec(name, path)
-        if spec is not None and spec.loader is not None:
-            execute = spec.loader.exec_module
+        loader = spec.loader
 
-            def execute_and_attend(module):  # type: ignore[no-untyped-def]
-                execute(module)
-                from . import driver  # noqa: PLC0415
+        def execute_and_attend(module):  # type: ignore[no-untyped-def]
+            del loader.exec_module  # the loader of a zip has other modules to load
+            loader.exec_module(module)
+            from . import driver  # noqa: PLC0415
 
-                driver.attend(module)
+            driver.attend(module)
 
-            spec.loader.exec_module = execute_and_attend  # type: ignore[method-assign]
+        loader.exec_module = execute_and_attend
         return spec
 
 
