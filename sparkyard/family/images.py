@@ -1,32 +1,43 @@
-"""Which images are there, what does each stand on, and in which order are they built?"""
+"""Which images are there, what does each stand on, and in which order are they built?
+
+An image's Dockerfile says what it stands on and reads; images.toml says the rest.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sparkyard import paths, toml_file
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
+from sparkyard.family import dockerfile
+from sparkyard.family.dockerfile import Dockerfile
 from sparkyard.names import nearest
 
 ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "role", "parent", "takes", "tags", "contexts")
+_KEYS = ("summary", "session", "role", "tags")
+LAYERS = ("python-", "jars-", "apt-")
+"""What the names of shared layers begin with: a group of a stack's packages follows."""
+_PROVIDED = ("uv", "packages", "debs")
+"""Directories that every build gives to those who read them; see plan/targets.py."""
 _ROLES = ("", "driver", "executor")
 
 
 @dataclass(frozen=True)
 class Image:
-    """One entry of images.toml.
+    """One entry of images.toml, and what its Dockerfile says.
 
     Attributes:
+        parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
         role: "driver" or "executor" for the pair that must agree, else empty.
-        takes: the shared layers that it takes in.
+        takes: the shared layers and parts that it takes in.
+        needs: all images and layers that must be there before it is built.
         tags: the taggers that it adds to its ancestors'; see tags.py.
         contexts: directories of the checkout that its Dockerfile reads, by the name used there.
     """
@@ -37,6 +48,7 @@ class Image:
     session: str = ""
     role: str = ""
     takes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict)
 
@@ -79,7 +91,7 @@ class Family:
     def chain(self, name: str) -> tuple[Image, ...]:
         """Return the image and all that it stands on, the oldest ancestor first."""
         image = self[name]
-        above = () if image.parent == ROOT_PARENT else self.chain(image.parent)
+        above = () if image.parent in ("", ROOT_PARENT) else self.chain(image.parent)
         return (*above, image)
 
     def takes(self, name: str) -> tuple[str, ...]:
@@ -101,15 +113,23 @@ class Family:
 
 
 def load(file: Path = paths.IMAGE_LIST) -> Family:
-    """Return the family that images.toml describes.
+    """Return the family that images.toml and the Dockerfiles beside it describe.
 
     Raises:
-        MalformedFileError: the file is not TOML, or an entry lacks what it must have.
-        ImageGraphError: a parent does not exist, or images stand on each other in a circle.
+        MalformedFileError: a file is not TOML or no Dockerfile, or an entry lacks something.
+        ImageGraphError: a Dockerfile names what does not exist, or images need each other in a
+            circle.
     """
     document = toml_file.read(file)
     entries = toml_file.table(document, "images", file)
-    images = {name: _image(name, entry, file) for name, entry in entries.items()}
+    contexts = document.get("contexts", {})
+    if not isinstance(contexts, dict) or not all(isinstance(v, str) for v in contexts.values()):
+        raise MalformedFileError(
+            f"{file}: [contexts] is not a table of directories.", 'Write: name = "directory"'
+        )
+    images = {
+        name: _image(name, entry, contexts, set(entries), file) for name, entry in entries.items()
+    }
     return Family(
         images=_in_order(images, file),
         default_stack=toml_file.text(document, "default_stack", str(file)),
@@ -117,7 +137,9 @@ def load(file: Path = paths.IMAGE_LIST) -> Family:
     )
 
 
-def _image(name: str, entry: object, file: Path) -> Image:
+def _image(
+    name: str, entry: object, contexts: Mapping[str, str], images: Collection[str], file: Path
+) -> Image:
     where = f"{file}: [images.{name}]"
     if not isinstance(entry, dict):
         raise MalformedFileError(f"{where} is not a table.", f"Write [images.{name}].")
@@ -129,54 +151,64 @@ def _image(name: str, entry: object, file: Path) -> Image:
     for key in entry:
         if key not in _KEYS:
             raise UnknownNameError(f'{where} has an unknown key "{key}".', nearest(key, _KEYS))
-    contexts = entry.get("contexts", {})
-    if not isinstance(contexts, dict) or not all(isinstance(v, str) for v in contexts.values()):
-        raise MalformedFileError(
-            f"{where}: contexts is not a table of directories.",
-            'Write it as: contexts = { name = "directory" }',
-        )
     role = entry.get("role", "")
     if role not in _ROLES:
         raise UnknownNameError(f'{where} has the role "{role}".', nearest(str(role), _ROLES[1:]))
+    summary = toml_file.text(entry, "summary", where)
+    tags = toml_file.texts(entry, "tags", where)
+    own = file.parent / name / "Dockerfile"
+    said = dockerfile.read(own)
     return Image(
         name=name,
-        summary=toml_file.text(entry, "summary", where),
-        parent=toml_file.text(entry, "parent", where),
+        summary=summary,
+        parent=said.parent,
         session=str(entry.get("session", "")),
         role=role,
-        takes=toml_file.texts(entry, "takes", where),
-        tags=toml_file.texts(entry, "tags", where),
-        contexts=contexts,
+        takes=said.takes,
+        needs=_needs(said, own, contexts, images),
+        tags=tags,
+        contexts={read: contexts[read] for read in said.reads if read in contexts},
     )
 
 
-def _in_order(images: Mapping[str, Image], file: Path) -> tuple[Image, ...]:
-    """Return the images with every parent before its children, otherwise as they are written."""
-    for image in images.values():
-        if image.parent not in (ROOT_PARENT, *images):
+def _needs(
+    said: Dockerfile, file: Path, contexts: Mapping[str, str], images: Collection[str]
+) -> tuple[str, ...]:
+    """Return the images and layers that a Dockerfile names."""
+    named = [said.parent, *said.takes, *(read for read in said.reads if read not in contexts)]
+    needs = tuple(name for name in named if name not in ("", *_PROVIDED))
+    for name in needs:
+        if name not in (ROOT_PARENT, *images) and not name.startswith(LAYERS):
             raise ImageGraphError(
-                f'{file}: the parent of [images.{image.name}] is "{image.parent}", no image.',
-                nearest(image.parent, (ROOT_PARENT, *images)),
+                f'{file} names "{name}", which is no image, no layer and no directory of '
+                "images.toml's [contexts].",
+                nearest(name, (ROOT_PARENT, *images, *contexts, *_PROVIDED)),
             )
+    return needs
+
+
+def _in_order(images: Mapping[str, Image], file: Path) -> tuple[Image, ...]:
+    """Return the images, each after all that it needs, otherwise as they are written."""
     ordered: list[Image] = []
-    placed = {ROOT_PARENT}
-    while len(ordered) < len(images):
-        ready = [i for i in images.values() if i.parent in placed and i.name not in placed]
+    left = dict(images)
+    while left:
+        ready = [image for image in left.values() if not left.keys() & set(image.needs)]
         if not ready:
-            circle = _circle(images, (name for name in images if name not in placed))
             raise ImageGraphError(
-                f"{file}: images stand on each other in a circle: {' -> '.join(circle)}.",
-                f'Give one of them another parent; the root is parent = "{ROOT_PARENT}".',
+                f"{file}: images stand on each other in a circle: {' -> '.join(_circle(left))}.",
+                f"Let the Dockerfile of one of them begin otherwise; the root is {ROOT_PARENT}.",
             )
         ordered += ready
-        placed |= {image.name for image in ready}
+        for image in ready:
+            del left[image.name]
     return tuple(ordered)
 
 
-def _circle(images: Mapping[str, Image], unplaced: Iterable[str]) -> list[str]:
+def _circle(unplaced: Mapping[str, Image]) -> list[str]:
     """Return the names on the circle that the first unplaced image leads into, closed."""
     path = [next(iter(unplaced))]
-    while images[path[-1]].parent not in path:
-        path.append(images[path[-1]].parent)
-    start = path.index(images[path[-1]].parent)
-    return [*path[start:], path[start]]
+    while (
+        after := next(name for name in unplaced[path[-1]].needs if name in unplaced)
+    ) not in path:
+        path.append(after)
+    return [*path[path.index(after) :], after]

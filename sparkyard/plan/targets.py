@@ -125,7 +125,7 @@ class Targets:
         directory = paths.IMAGES / image.name
         dockerfile = directory / "Dockerfile"
         contexts = {name: paths.ROOT / place for name, place in image.contexts.items()}
-        needs = (image.parent, *image.takes)
+        needs = image.needs
         epoch = max(self[needed].epoch for needed in needs)
         read = [directory, *contexts.values()]
         if image.name == BASE and apt_lock.list_file(self._stack, BASE).exists():

@@ -78,7 +78,7 @@ def test_a_change_names_its_file_and_touches_nothing_else(images: Engine, root: 
 
 def test_the_notebook_follows_the_executors_that_it_names(images: Engine, root: Path) -> None:
     images.build(made())
-    (root / "images/executors/Dockerfile").write_text("FROM base\nUSER 1\n")
+    (root / "images/executors/Dockerfile").open("a").write("USER 1\n")
     steps = {step.image: step for step in made().steps}
     assert steps["executors"].because == ("images/executors/Dockerfile",)
     assert steps["notebook"].because == ("EXECUTORS_IMAGE",)
