@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
         "shellcheck": lambda: _tool("shellcheck", *map(str, scripts())),
         "hadolint": lambda: _tool("hadolint", *map(str, dockerfiles())),
         "locks and exports": _locks,
-        "images.toml and Dockerfiles": lambda: images.load() and None,
+        "images.toml and Dockerfiles": _images,
         "tools.lock": check_tools_lock,
     }
     failed = []
@@ -86,6 +86,10 @@ def check_tools_lock() -> None:
                 f"asks for {requirement}.",
                 "Run `nox -s dependencies -- --tools`.",
             )
+
+
+def _images() -> None:
+    images.load()
 
 
 def _locks() -> None:
