@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparkyard import paths, toml_file
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
-from sparkyard.family import dockerfile
-from sparkyard.family.dockerfile import Dockerfile
 from sparkyard.names import nearest
+
+if TYPE_CHECKING:
+    from sparkyard.family.dockerfile import Dockerfile
 
 ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "role", "tags")
+_KEYS = ("summary", "session", "drives", "tags")
+DRIVER, EXECUTOR = "driver", "executor"
 LAYERS = ("python-", "jars-", "apt-")
 """What the names of shared layers begin with: a group of a stack's packages follows."""
 _PROVIDED = ("uv", "packages", "debs")
 """Directories that every build gives to those who read them; see plan/targets.py."""
-_ROLES = ("", "driver", "executor")
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class Image:
     Attributes:
         parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
-        role: "driver" or "executor" for the pair that must agree, else empty.
+        drives: the executors' image that must agree with this one, a driver's; else empty.
         takes: the shared layers and parts that it takes in.
         needs: all images and layers that must be there before it is built.
         tags: the taggers that it adds to its ancestors'; see tags.py.
@@ -46,7 +48,7 @@ class Image:
     summary: str
     parent: str
     session: str = ""
-    role: str = ""
+    drives: str = ""
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
@@ -56,6 +58,13 @@ class Image:
     def published(self) -> bool:
         """Whether it is tagged, tested and pushed: others are parts."""
         return bool(self.session)
+
+
+class Pair(NamedTuple):
+    """The names of a driver's image and of the executors' image that must agree with it."""
+
+    driver: str
+    executors: str
 
 
 @dataclass(frozen=True)
@@ -102,14 +111,30 @@ class Family:
         """Return the taggers of the image, its ancestors' first, each once."""
         return tuple(dict.fromkeys(tag for image in self.chain(name) for tag in image.tags))
 
-    def with_role(self, role: str) -> Image:
-        """Return the image that has that role in the pair."""
-        for image in self.images:
-            if image.role == role:
-                return image
-        raise ImageGraphError(
-            f"No image in images/images.toml has the role {role}.", f'Add role = "{role}" to one.'
-        )
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The drivers' images, each with the executors' image that it drives."""
+        return tuple(Pair(image.name, image.drives) for image in self.images if image.drives)
+
+    @property
+    def pair(self) -> Pair:
+        """The first of the pairs: the one that is meant where none is named.
+
+        Raises:
+            ImageGraphError: there is none.
+        """
+        if not self.pairs:
+            raise ImageGraphError(
+                "No image in images/images.toml drives another.",
+                'Write drives = "spark-executors" in the entry of the driver\'s image.',
+            )
+        return self.pairs[0]
+
+    def role(self, name: str) -> str:
+        """Return "driver" or "executor" for an image of a pair, and "" for any other."""
+        if self[name].drives:
+            return DRIVER
+        return EXECUTOR if any(pair.executors == name for pair in self.pairs) else ""
 
 
 def load(file: Path = paths.IMAGE_LIST) -> Family:
@@ -120,26 +145,47 @@ def load(file: Path = paths.IMAGE_LIST) -> Family:
         ImageGraphError: a Dockerfile names what does not exist, or images need each other in a
             circle.
     """
-    document = toml_file.read(file)
-    entries = toml_file.table(document, "images", file)
-    contexts = document.get("contexts", {})
+    # Only here: `make help` lists the images where no tools are installed yet.
+    from sparkyard.family import dockerfile  # noqa: PLC0415
+
+    family = listed(file)
+    contexts = toml_file.read(file).get("contexts", {})
     if not isinstance(contexts, dict) or not all(isinstance(v, str) for v in contexts.values()):
         raise MalformedFileError(
             f"{file}: [contexts] is not a table of directories.", 'Write: name = "directory"'
         )
-    images = {
-        name: _image(name, entry, contexts, set(entries), file) for name, entry in entries.items()
-    }
+    names = {image.name for image in family.images}
+    images = {}
+    for image in family.images:
+        own = file.parent / image.name / "Dockerfile"
+        said = dockerfile.read(own)
+        images[image.name] = replace(
+            image,
+            parent=said.parent,
+            takes=said.takes,
+            needs=_needs(said, own, contexts, names),
+            contexts={read: contexts[read] for read in said.reads if read in contexts},
+        )
+    return replace(family, images=_in_order(images, file))
+
+
+def listed(file: Path = paths.IMAGE_LIST) -> Family:
+    """Return the family as images.toml alone has it, without what the Dockerfiles say.
+
+    Raises:
+        MalformedFileError: the file is not TOML, or an entry lacks something.
+        ImageGraphError: an image drives what does not exist.
+    """
+    document = toml_file.read(file)
+    entries = toml_file.table(document, "images", file)
     return Family(
-        images=_in_order(images, file),
+        images=tuple(_image(name, entry, set(entries), file) for name, entry in entries.items()),
         default_stack=toml_file.text(document, "default_stack", str(file)),
         namespace=toml_file.text(document, "namespace", str(file)),
     )
 
 
-def _image(
-    name: str, entry: object, contexts: Mapping[str, str], images: Collection[str], file: Path
-) -> Image:
+def _image(name: str, entry: object, images: Collection[str], file: Path) -> Image:
     where = f"{file}: [images.{name}]"
     if not isinstance(entry, dict):
         raise MalformedFileError(f"{where} is not a table.", f"Write [images.{name}].")
@@ -151,23 +197,18 @@ def _image(
     for key in entry:
         if key not in _KEYS:
             raise UnknownNameError(f'{where} has an unknown key "{key}".', nearest(key, _KEYS))
-    role = entry.get("role", "")
-    if role not in _ROLES:
-        raise UnknownNameError(f'{where} has the role "{role}".', nearest(str(role), _ROLES[1:]))
-    summary = toml_file.text(entry, "summary", where)
-    tags = toml_file.texts(entry, "tags", where)
-    own = file.parent / name / "Dockerfile"
-    said = dockerfile.read(own)
+    drives = entry.get("drives", "")
+    if drives not in ("", *set(images) - {name}):
+        raise ImageGraphError(
+            f'{where} drives "{drives}", which is no other image.', nearest(str(drives), images)
+        )
     return Image(
         name=name,
-        summary=summary,
-        parent=said.parent,
+        summary=toml_file.text(entry, "summary", where),
+        parent="",
         session=str(entry.get("session", "")),
-        role=role,
-        takes=said.takes,
-        needs=_needs(said, own, contexts, images),
-        tags=tags,
-        contexts={read: contexts[read] for read in said.reads if read in contexts},
+        drives=drives,
+        tags=toml_file.texts(entry, "tags", where),
     )
 
 

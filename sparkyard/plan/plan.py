@@ -122,14 +122,16 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
     jars.check_current(where.stack.dependencies)
     apt_lock.check_current(where.stack)
     base = base or base_image.known(where.stack, where.settings) or UNKNOWN_BASE
-    executor = where.family.with_role("executor").name
     # The notebooks' Spark configuration names the executors' image by its fingerprint, which must
     # be known before either is built.
     parts = (where.family, where.stack, base)
-    plain = Targets(*parts, {"EXECUTORS_IMAGE": ""}, where.settings)
-    executors = _tag(where, inputs.fingerprint(plain.inputs(executor)))
-    extra = {"EXECUTORS_IMAGE": where.name(executor, executors)}
-    targets = Targets(*parts, extra, where.settings)
+    plain = Targets(*parts, {}, where.settings)
+    driven = {pair.executors for pair in where.family.pairs}
+    executors = {
+        name: where.name(name, _tag(where, inputs.fingerprint(plain.inputs(name))))
+        for name in driven
+    }
+    targets = Targets(*parts, executors, where.settings)
     names = published(where.family, wanted)
     fingerprints = {name: inputs.fingerprint(targets.inputs(name)) for name in names}
     references = {name: where.name(name, _tag(where, fingerprints[name])) for name in names}

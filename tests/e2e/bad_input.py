@@ -140,7 +140,7 @@ class Yard:
         (self.root / "images/images.toml").write_text(
             f'default_stack = "{STACK}"\nnamespace = "unused"\n'
             '[contexts]\ncommon = "images/common"\n[images.base]\nsummary = "the base"\n'
-            f'[images.{IMAGE}]\nsummary = "tiny"\nsession = "executors"\nrole = "executor"\n'
+            f'[images.{IMAGE}]\nsummary = "tiny"\nsession = "executors"\n'
         )
         copies = "".join(f"COPY --link --from={layer} / /\n" for layer in takes)
         place = self.root / "images" / IMAGE

@@ -166,7 +166,8 @@ def test_one_image_that_fails_leaves_none_of_the_family_behind(yard: Yard) -> No
     (place / "Dockerfile").write_text("FROM base\nRUN sleep 4; echo enough >&2; false\n")
     with (yard.root / "images/images.toml").open("a") as images:
         images.write(
-            '[images.tiny-notebook]\nsummary = "tiny"\nsession = "jupyterhub"\nrole = "driver"\n'
+            '[images.tiny-notebook]\nsummary = "tiny"\nsession = "jupyterhub"\n'
+            f'drives = "{IMAGE}"\n'
         )
     ended = yard.run("build")
     assert_clear(ended, 30, "tiny-notebook", "enough")

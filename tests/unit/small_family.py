@@ -38,11 +38,10 @@ summary = "the base"
 [images.notebook]
 summary = "the notebook"
 session = "notebooks"
-role = "driver"
+drives = "executors"
 [images.executors]
 summary = "the executors"
 session = "executors"
-role = "executor"
 """,
     "images/base/Dockerfile": """
 FROM debian
@@ -145,4 +144,4 @@ def site(settings: Settings | None = None) -> Site:
 
 def targets(executors: str = "family/executors:s-1", base: BaseImage = BASE) -> Targets:
     """Return all targets, made anew."""
-    return Targets(family(), STACK, base, {"EXECUTORS_IMAGE": executors})
+    return Targets(family(), STACK, base, {"executors": executors})

@@ -25,11 +25,11 @@ def entry(name: str, more: str = "") -> str:
 FAMILY = (
     HEAD
     + '[contexts]\ncommon = "images/common"\n'
-    + entry("leaf", 'session = "leaf_it"\nrole = "driver"')
+    + entry("leaf", 'session = "leaf_it"\ndrives = "side"')
     + entry("middle", 'session = "mid"\ntags = ["y", "x"]')
     + entry("part")
     + entry("base", 'tags = ["x"]')
-    + entry("side", 'session = "sides"\nrole = "executor"')
+    + entry("side", 'session = "sides"')
 )
 DOCKERFILES = {
     "leaf": "FROM middle AS own\nFROM middle\nCOPY --link --from=jars-c / /\n"
@@ -84,8 +84,8 @@ def test_taggers_are_inherited_each_once(tmp_path: Path) -> None:
 def test_finds_by_name_and_by_session(tmp_path: Path) -> None:
     family = load(tmp_path, FAMILY)
     assert family.find("leaf") is family.find("leaf_it") is family["leaf"]
-    assert family.with_role("driver").name == "leaf"
-    assert family.with_role("executor").name == "side"
+    assert family.pairs == (family.pair,) == (("leaf", "side"),)
+    assert [family.role(name) for name in ("leaf", "side", "base")] == ["driver", "executor", ""]
 
 
 @pytest.mark.parametrize(("name", "meant"), [("lef", "leaf"), ("sides_", "sides"), ("mdi", "mid")])
@@ -108,10 +108,10 @@ def test_an_unknown_part(tmp_path: Path) -> None:
         load(tmp_path, FAMILY)["bases"]
 
 
-def test_no_image_of_a_role(tmp_path: Path) -> None:
+def test_no_image_that_drives_another(tmp_path: Path) -> None:
     family = load(tmp_path, HEAD + entry("plain"), {"plain": "FROM debian\n"})
-    with pytest.raises(ImageGraphError, match="role executor"):
-        family.with_role("executor")
+    with pytest.raises(ImageGraphError, match="drives another"):
+        _ = family.pair
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,8 @@ def test_an_image_without_a_dockerfile(tmp_path: Path) -> None:
     ("more", "error", "said"),
     [
         ('sesion = "x"', UnknownNameError, "sesion"),
-        ('role = "drivr"', UnknownNameError, "drivr"),
+        ('drives = "sied"', ImageGraphError, "sied"),
+        ('drives = "plain"', ImageGraphError, "no other image"),
         ("tags = [1]", MalformedFileError, "tags"),
         ('tags = "a"', MalformedFileError, "tags"),
     ],
@@ -196,5 +197,4 @@ def test_a_list_that_lacks_something(tmp_path: Path, text: str) -> None:
 
 def test_the_familys_own_list_can_be_read() -> None:
     family = images.load()
-    assert family.with_role("driver").published
-    assert family.with_role("executor").published
+    assert all(family[name].published for name in family.pair)
