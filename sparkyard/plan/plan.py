@@ -150,15 +150,15 @@ def other_half(where: Site, planned: Plan, base: BaseImage | None = None) -> Ste
     """Return what is still to be done for the image that makes a pair with one of the plan's.
 
     Returns:
-        None where nothing is, or where the plan has both or none of the driver and the executors.
+        None where nothing is, or where the plan has both or none of each pair.
     """
-    pair = {image.name for image in where.family.images if image.role}
-    others = pair - {step.image for step in planned.steps}
-    if len(pair) != 2 or len(others) != 1:
-        return None
-    (other,) = others
-    steps = make(where, (other,), base).steps
-    return next((step for step in steps if step.image == other and step.rebuild), None)
+    here = {step.image for step in planned.steps}
+    halves = (set(pair) - here for pair in where.family.pairs)
+    for other in sorted({name for half in halves if len(half) == 1 for name in half}):
+        for step in make(where, (other,), base).steps:
+            if step.image == other and step.rebuild:
+                return step
+    return None
 
 
 def _tag(where: Site, fingerprint: str) -> str:
