@@ -17,7 +17,7 @@ from pathlib import Path
 from sparkyard import console, paths, settings, whole_file
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import EvidenceMissingError
-from sparkyard.family.images import Family, Image
+from sparkyard.family.images import Family
 from sparkyard.record.record import ParityRow, RecordedTests
 
 SCHEMA = 1
@@ -96,13 +96,13 @@ class Gap:
     why: str
 
 
-def needed(image: Image, parts: Iterable[str]) -> tuple[str, ...]:
+def needed(family: Family, name: str, parts: Iterable[str]) -> tuple[str, ...]:
     """Return those of `parts` that an image needs before it may be pushed.
 
     Parity is a matter of the pair alone. What an image inherits from its parent is tested in the
     image itself, so a parent's evidence adds nothing to it.
     """
-    return tuple(part for part in parts if image.role or part != "parity")
+    return tuple(part for part in parts if family.role(name) or part != "parity")
 
 
 def record(evidence: Evidence) -> None:
@@ -150,7 +150,7 @@ def gaps(found: Mapping[str, str], family: Family, parts: Iterable[str]) -> tupl
     missing: list[Gap] = []
     for name, digest in found.items():
         known = {evidence.part: evidence for evidence in of(digest)}
-        reasons = {part: why_not(known.get(part), found) for part in needed(family[name], parts)}
+        reasons = {part: why_not(known.get(part), found) for part in needed(family, name, parts)}
         missing += [Gap(name, digest, part, why) for part, why in reasons.items() if why]
     return tuple(missing)
 

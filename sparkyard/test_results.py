@@ -105,7 +105,7 @@ def evidence_of(
         for above in family.chain(name):
             if own and (shared := results.groups.get(f"shared/{above.name}")):
                 own += shared
-        if family[name].role:
+        if family.role(name):
             # Tests of both belong to each: without them not all of the image's tests have run.
             own = own + pair if own and pair else None
         whole_family = ((part, results.groups.get(part)) for part in WHOLE_FAMILY)

@@ -139,10 +139,10 @@ def reference(site: Site) -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def driver_image(site: Site, reference: Callable[[str], str]) -> str:
     """The image that the driver runs in."""
-    return reference(site.family.with_role("driver").name)
+    return reference(site.family.pair.driver)
 
 
 @pytest.fixture(scope="session")
 def executor_image(site: Site, reference: Callable[[str], str]) -> str:
     """The image that executors run in."""
-    return reference(site.family.with_role("executor").name)
+    return reference(site.family.pair.executors)

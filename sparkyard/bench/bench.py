@@ -196,8 +196,7 @@ class _Copy:
     def layers(self) -> layers.LayerComparison:
         """Return the layers of the pair as they are now."""
         site = plan.site()
-        names = [site.family.with_role(role).name for role in ("driver", "executor")]
-        driver, executors = (f"{NAMESPACE}/{name}:{site.stack.name}" for name in names)
+        driver, executors = (f"{NAMESPACE}/{name}:{site.stack.name}" for name in site.family.pair)
         return layers.compare(driver, executors, list_shared=True)
 
 

@@ -160,9 +160,7 @@ def made(site: Site) -> Iterator[Place]:
         ClusterRightsError: you may not make namespaces there, or rights in them.
     """
     found = cluster.connect()
-    driver, executors = (
-        site.name(site.family.with_role(role).name) for role in ("driver", "executor")
-    )
+    driver, executors = map(site.name, site.family.pair)
     missing = sorted({driver, executors} - set(engine.inspect([driver, executors])))
     if missing:
         raise ImageMissingError(

@@ -59,9 +59,11 @@ def measure(site: Site | None = None) -> list[Measure]:
     """
     where = site or plan.site()
     names = [image.name for image in where.family.published]
-    pair = [where.family.with_role(role).name for role in ("driver", "executor")]
     references = {name: where.name(name) for name in names}
-    with _registry(where) as registry, _bumped({n: references[n] for n in pair}) as bumped:
+    with (
+        _registry(where) as registry,
+        _bumped({n: references[n] for n in where.family.pair}) as bumped,
+    ):
         console.note("first push")
         first = _both(registry, references)
         console.note("unchanged push")

@@ -56,11 +56,11 @@ def sessions() -> Iterator[Session]:
     """
     for name in COMMANDS:
         yield Session(name, name)
-    published = images.load().published
-    for image in published:
+    family = images.listed()
+    for image in family.published:
         summary = f"Build {image.name} ({image.summary})."
         yield Session(image.session, "build", image.session, summary)
-    for image in (each for each in published if each.role):
+    for image in (each for each in family.published if family.role(each.name)):
         summary = f"Push {image.name} and the images that it needs."
         yield Session(f"push_{image.session}", "push", image.session, summary)
 

@@ -67,8 +67,8 @@ def main(argv: list[str]) -> int:
     if driver is None or executors is None:
         # Only here: two named images from elsewhere need no family of ours.
         here = plan.site(options.stack)
-        driver = driver or here.name(here.family.with_role("driver").name)
-        executors = executors or here.name(here.family.with_role("executor").name)
+        driver = driver or here.name(here.family.pair.driver)
+        executors = executors or here.name(here.family.pair.executors)
     began = time.monotonic()
     pair = (facts.resolve(driver), facts.resolve(executors))
     shared = layers.compare(driver, executors)
@@ -135,8 +135,8 @@ def _on_cluster(options: argparse.Namespace) -> int:
     driver, executor = options.driver or "", options.executor or ""
     if not options.pod and not (driver and executor):
         here = plan.site(options.stack)
-        driver = driver or here.name(here.family.with_role("driver").name)
-        executor = executor or here.name(here.family.with_role("executor").name)
+        driver = driver or here.name(here.family.pair.driver)
+        executor = executor or here.name(here.family.pair.executors)
     request = Request(
         run=live_run.new_run(),
         namespace=options.namespace or reached.namespace,
@@ -201,7 +201,7 @@ def _record(
     if not all(names) or not (own or report.holds):
         return
     family = images.load()
-    if names != [family.with_role(role).name for role in ("driver", "executor")]:
+    if tuple(names) not in family.pairs:
         return
     for each in evidence_of(names, [image.digest for image in pair], report, seconds):
         evidence.record(each)

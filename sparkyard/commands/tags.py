@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
         print(json.dumps({"images": images, "not_built": absent}, indent=2))
         return 0
     for each in found:
-        _show(each, where.settings.evidence_parts)
+        _show(each, evidence.needed(where.family, each.image.name, where.settings.evidence_parts))
     for name, command in absent.items():
         console.note(f"{name} is not built: {command}")
     return 0
@@ -78,7 +78,7 @@ def _rows(each: Tagged) -> list[tuple[str, str, str]]:
     return [(tag, kind, each.tags.sources[tag]) for kind, some in kinds for tag in some]
 
 
-def _show(each: Tagged, parts: tuple[str, ...]) -> None:
+def _show(each: Tagged, needed: tuple[str, ...]) -> None:
     print(f"{each.identity.reference}\n{each.identity.digest}")
     if not each.current:
         print("The checkout would build another image now: this one bears no commit and no branch.")
@@ -88,7 +88,7 @@ def _show(each: Tagged, parts: tuple[str, ...]) -> None:
     print()
     known = {one.part: one for one in evidence.of(each.identity.digest)}
     rows = []
-    for part in dict.fromkeys((*evidence.needed(each.image, parts), *known)):
+    for part in dict.fromkeys((*needed, *known)):
         one = known.get(part)
         if one is None:
             rows.append((part, "not proven", "", evidence.COMMANDS[part]))

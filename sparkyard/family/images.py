@@ -1,32 +1,45 @@
-"""Which images are there, what does each stand on, and in which order are they built?"""
+"""Which images are there, what does each stand on, and in which order are they built?
+
+An image's Dockerfile says what it stands on and reads; images.toml says the rest.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from sparkyard import paths, toml_file
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
 from sparkyard.names import nearest
 
+if TYPE_CHECKING:
+    from sparkyard.family.dockerfile import Dockerfile
+
 ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "role", "parent", "takes", "tags", "contexts")
-_ROLES = ("", "driver", "executor")
+_KEYS = ("summary", "session", "drives", "tags")
+DRIVER, EXECUTOR = "driver", "executor"
+LAYERS = ("python-", "jars-", "apt-")
+"""What the names of shared layers begin with: a group of a stack's packages follows."""
+_PROVIDED = ("uv", "packages", "debs")
+"""Directories that every build gives to those who read them; see plan/targets.py."""
 
 
 @dataclass(frozen=True)
 class Image:
-    """One entry of images.toml.
+    """One entry of images.toml, and what its Dockerfile says.
 
     Attributes:
+        parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
-        role: "driver" or "executor" for the pair that must agree, else empty.
-        takes: the shared layers that it takes in.
+        drives: the executors' image that must agree with this one, a driver's; else empty.
+        takes: the shared layers and parts that it takes in.
+        needs: all images and layers that must be there before it is built.
         tags: the taggers that it adds to its ancestors'; see tags.py.
         contexts: directories of the checkout that its Dockerfile reads, by the name used there.
     """
@@ -35,8 +48,9 @@ class Image:
     summary: str
     parent: str
     session: str = ""
-    role: str = ""
+    drives: str = ""
     takes: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict)
 
@@ -44,6 +58,13 @@ class Image:
     def published(self) -> bool:
         """Whether it is tagged, tested and pushed: others are parts."""
         return bool(self.session)
+
+
+class Pair(NamedTuple):
+    """The names of a driver's image and of the executors' image that must agree with it."""
+
+    driver: str
+    executors: str
 
 
 @dataclass(frozen=True)
@@ -79,7 +100,7 @@ class Family:
     def chain(self, name: str) -> tuple[Image, ...]:
         """Return the image and all that it stands on, the oldest ancestor first."""
         image = self[name]
-        above = () if image.parent == ROOT_PARENT else self.chain(image.parent)
+        above = () if image.parent in ("", ROOT_PARENT) else self.chain(image.parent)
         return (*above, image)
 
     def takes(self, name: str) -> tuple[str, ...]:
@@ -90,34 +111,81 @@ class Family:
         """Return the taggers of the image, its ancestors' first, each once."""
         return tuple(dict.fromkeys(tag for image in self.chain(name) for tag in image.tags))
 
-    def with_role(self, role: str) -> Image:
-        """Return the image that has that role in the pair."""
-        for image in self.images:
-            if image.role == role:
-                return image
-        raise ImageGraphError(
-            f"No image in images/images.toml has the role {role}.", f'Add role = "{role}" to one.'
-        )
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """The drivers' images, each with the executors' image that it drives."""
+        return tuple(Pair(image.name, image.drives) for image in self.images if image.drives)
+
+    @property
+    def pair(self) -> Pair:
+        """The first of the pairs: the one that is meant where none is named.
+
+        Raises:
+            ImageGraphError: there is none.
+        """
+        if not self.pairs:
+            raise ImageGraphError(
+                "No image in images/images.toml drives another.",
+                'Write drives = "spark-executors" in the entry of the driver\'s image.',
+            )
+        return self.pairs[0]
+
+    def role(self, name: str) -> str:
+        """Return "driver" or "executor" for an image of a pair, and "" for any other."""
+        if self[name].drives:
+            return DRIVER
+        return EXECUTOR if any(pair.executors == name for pair in self.pairs) else ""
 
 
 def load(file: Path = paths.IMAGE_LIST) -> Family:
-    """Return the family that images.toml describes.
+    """Return the family that images.toml and the Dockerfiles beside it describe.
 
     Raises:
-        MalformedFileError: the file is not TOML, or an entry lacks what it must have.
-        ImageGraphError: a parent does not exist, or images stand on each other in a circle.
+        MalformedFileError: a file is not TOML or no Dockerfile, or an entry lacks something.
+        ImageGraphError: a Dockerfile names what does not exist, or images need each other in a
+            circle.
+    """
+    # Only here: `make help` lists the images where no tools are installed yet.
+    from sparkyard.family import dockerfile  # noqa: PLC0415
+
+    family = listed(file)
+    contexts = toml_file.read(file).get("contexts", {})
+    if not isinstance(contexts, dict) or not all(isinstance(v, str) for v in contexts.values()):
+        raise MalformedFileError(
+            f"{file}: [contexts] is not a table of directories.", 'Write: name = "directory"'
+        )
+    names = {image.name for image in family.images}
+    images = {}
+    for image in family.images:
+        own = file.parent / image.name / "Dockerfile"
+        said = dockerfile.read(own)
+        images[image.name] = replace(
+            image,
+            parent=said.parent,
+            takes=said.takes,
+            needs=_needs(said, own, contexts, names),
+            contexts={read: contexts[read] for read in said.reads if read in contexts},
+        )
+    return replace(family, images=_in_order(images, file))
+
+
+def listed(file: Path = paths.IMAGE_LIST) -> Family:
+    """Return the family as images.toml alone has it, without what the Dockerfiles say.
+
+    Raises:
+        MalformedFileError: the file is not TOML, or an entry lacks something.
+        ImageGraphError: an image drives what does not exist.
     """
     document = toml_file.read(file)
     entries = toml_file.table(document, "images", file)
-    images = {name: _image(name, entry, file) for name, entry in entries.items()}
     return Family(
-        images=_in_order(images, file),
+        images=tuple(_image(name, entry, set(entries), file) for name, entry in entries.items()),
         default_stack=toml_file.text(document, "default_stack", str(file)),
         namespace=toml_file.text(document, "namespace", str(file)),
     )
 
 
-def _image(name: str, entry: object, file: Path) -> Image:
+def _image(name: str, entry: object, images: Collection[str], file: Path) -> Image:
     where = f"{file}: [images.{name}]"
     if not isinstance(entry, dict):
         raise MalformedFileError(f"{where} is not a table.", f"Write [images.{name}].")
@@ -129,54 +197,59 @@ def _image(name: str, entry: object, file: Path) -> Image:
     for key in entry:
         if key not in _KEYS:
             raise UnknownNameError(f'{where} has an unknown key "{key}".', nearest(key, _KEYS))
-    contexts = entry.get("contexts", {})
-    if not isinstance(contexts, dict) or not all(isinstance(v, str) for v in contexts.values()):
-        raise MalformedFileError(
-            f"{where}: contexts is not a table of directories.",
-            'Write it as: contexts = { name = "directory" }',
+    drives = entry.get("drives", "")
+    if drives not in ("", *set(images) - {name}):
+        raise ImageGraphError(
+            f'{where} drives "{drives}", which is no other image.', nearest(str(drives), images)
         )
-    role = entry.get("role", "")
-    if role not in _ROLES:
-        raise UnknownNameError(f'{where} has the role "{role}".', nearest(str(role), _ROLES[1:]))
     return Image(
         name=name,
         summary=toml_file.text(entry, "summary", where),
-        parent=toml_file.text(entry, "parent", where),
+        parent="",
         session=str(entry.get("session", "")),
-        role=role,
-        takes=toml_file.texts(entry, "takes", where),
+        drives=drives,
         tags=toml_file.texts(entry, "tags", where),
-        contexts=contexts,
     )
 
 
-def _in_order(images: Mapping[str, Image], file: Path) -> tuple[Image, ...]:
-    """Return the images with every parent before its children, otherwise as they are written."""
-    for image in images.values():
-        if image.parent not in (ROOT_PARENT, *images):
+def _needs(
+    said: Dockerfile, file: Path, contexts: Mapping[str, str], images: Collection[str]
+) -> tuple[str, ...]:
+    """Return the images and layers that a Dockerfile names."""
+    named = [said.parent, *said.takes, *(read for read in said.reads if read not in contexts)]
+    needs = tuple(name for name in named if name not in ("", *_PROVIDED))
+    for name in needs:
+        if name not in (ROOT_PARENT, *images) and not name.startswith(LAYERS):
             raise ImageGraphError(
-                f'{file}: the parent of [images.{image.name}] is "{image.parent}", no image.',
-                nearest(image.parent, (ROOT_PARENT, *images)),
+                f'{file} names "{name}", which is no image, no layer and no directory of '
+                "images.toml's [contexts].",
+                nearest(name, (ROOT_PARENT, *images, *contexts, *_PROVIDED)),
             )
+    return needs
+
+
+def _in_order(images: Mapping[str, Image], file: Path) -> tuple[Image, ...]:
+    """Return the images, each after all that it needs, otherwise as they are written."""
     ordered: list[Image] = []
-    placed = {ROOT_PARENT}
-    while len(ordered) < len(images):
-        ready = [i for i in images.values() if i.parent in placed and i.name not in placed]
+    left = dict(images)
+    while left:
+        ready = [image for image in left.values() if not left.keys() & set(image.needs)]
         if not ready:
-            circle = _circle(images, (name for name in images if name not in placed))
             raise ImageGraphError(
-                f"{file}: images stand on each other in a circle: {' -> '.join(circle)}.",
-                f'Give one of them another parent; the root is parent = "{ROOT_PARENT}".',
+                f"{file}: images stand on each other in a circle: {' -> '.join(_circle(left))}.",
+                f"Let the Dockerfile of one of them begin otherwise; the root is {ROOT_PARENT}.",
             )
         ordered += ready
-        placed |= {image.name for image in ready}
+        for image in ready:
+            del left[image.name]
     return tuple(ordered)
 
 
-def _circle(images: Mapping[str, Image], unplaced: Iterable[str]) -> list[str]:
+def _circle(unplaced: Mapping[str, Image]) -> list[str]:
     """Return the names on the circle that the first unplaced image leads into, closed."""
     path = [next(iter(unplaced))]
-    while images[path[-1]].parent not in path:
-        path.append(images[path[-1]].parent)
-    start = path.index(images[path[-1]].parent)
-    return [*path[start:], path[start]]
+    while (
+        after := next(name for name in unplaced[path[-1]].needs if name in unplaced)
+    ) not in path:
+        path.append(after)
+    return [*path[path.index(after) :], after]

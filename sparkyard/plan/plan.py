@@ -122,14 +122,16 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
     jars.check_current(where.stack.dependencies)
     apt_lock.check_current(where.stack)
     base = base or base_image.known(where.stack, where.settings) or UNKNOWN_BASE
-    executor = where.family.with_role("executor").name
     # The notebooks' Spark configuration names the executors' image by its fingerprint, which must
     # be known before either is built.
     parts = (where.family, where.stack, base)
-    plain = Targets(*parts, {"EXECUTORS_IMAGE": ""}, where.settings)
-    executors = _tag(where, inputs.fingerprint(plain.inputs(executor)))
-    extra = {"EXECUTORS_IMAGE": where.name(executor, executors)}
-    targets = Targets(*parts, extra, where.settings)
+    plain = Targets(*parts, {}, where.settings)
+    driven = {pair.executors for pair in where.family.pairs}
+    executors = {
+        name: where.name(name, _tag(where, inputs.fingerprint(plain.inputs(name))))
+        for name in driven
+    }
+    targets = Targets(*parts, executors, where.settings)
     names = published(where.family, wanted)
     fingerprints = {name: inputs.fingerprint(targets.inputs(name)) for name in names}
     references = {name: where.name(name, _tag(where, fingerprints[name])) for name in names}
@@ -148,15 +150,15 @@ def other_half(where: Site, planned: Plan, base: BaseImage | None = None) -> Ste
     """Return what is still to be done for the image that makes a pair with one of the plan's.
 
     Returns:
-        None where nothing is, or where the plan has both or none of the driver and the executors.
+        None where nothing is, or where the plan has both or none of each pair.
     """
-    pair = {image.name for image in where.family.images if image.role}
-    others = pair - {step.image for step in planned.steps}
-    if len(pair) != 2 or len(others) != 1:
-        return None
-    (other,) = others
-    steps = make(where, (other,), base).steps
-    return next((step for step in steps if step.image == other and step.rebuild), None)
+    here = {step.image for step in planned.steps}
+    halves = (set(pair) - here for pair in where.family.pairs)
+    for other in sorted({name for half in halves if len(half) == 1 for name in half}):
+        for step in make(where, (other,), base).steps:
+            if step.image == other and step.rebuild:
+                return step
+    return None
 
 
 def _tag(where: Site, fingerprint: str) -> str:

@@ -54,14 +54,17 @@ class Target:
 
 
 class Targets:
-    """All targets of a family on one stack, made on demand."""
+    """All targets of a family on one stack, made on demand.
+
+    Drivers' images are given the references of their executors' images, `executors`, by name.
+    """
 
     def __init__(
         self,
         family: Family,
         stack: Stack,
         base: BaseImage,
-        extra: Mapping[str, str],
+        executors: Mapping[str, str],
         settings: Settings | None = None,
     ):
         self._family = family
@@ -69,7 +72,8 @@ class Targets:
         self._base = base
         self._settings = settings or Settings()
         own = {"ARCHITECTURE": apt_lock.architecture()}
-        self._values = {**stack.arguments, **own, **extra}
+        self._values = {**stack.arguments, **own}
+        self._executors = executors
         self._made: dict[str, Target] = {}
         self._inputs: dict[str, Inputs] = {}
 
@@ -125,7 +129,7 @@ class Targets:
         directory = paths.IMAGES / image.name
         dockerfile = directory / "Dockerfile"
         contexts = {name: paths.ROOT / place for name, place in image.contexts.items()}
-        needs = (image.parent, *image.takes)
+        needs = image.needs
         epoch = max(self[needed].epoch for needed in needs)
         read = [directory, *contexts.values()]
         if image.name == BASE and apt_lock.list_file(self._stack, BASE).exists():
@@ -135,7 +139,7 @@ class Targets:
             contexts |= self._apt_contexts(BASE)
         if image.name == BASE:
             contexts["uv"] = UV
-        arguments = self._arguments(dockerfile, epoch)
+        arguments = self._arguments(dockerfile, epoch, drives=image.drives)
         return Target(
             name=image.name,
             dockerfile=dockerfile,
@@ -147,8 +151,12 @@ class Targets:
             epoch=epoch,
         )
 
-    def _arguments(self, dockerfile: Path, epoch: int, group: str = "") -> dict[str, str]:
+    def _arguments(
+        self, dockerfile: Path, epoch: int, *, group: str = "", drives: str = ""
+    ) -> dict[str, str]:
         values = {**self._values, "SOURCE_DATE_EPOCH": str(epoch), "GROUP": group}
+        if drives:
+            values["EXECUTORS_IMAGE"] = self._executors.get(drives, "")
         return inputs.arguments(dockerfile, values)
 
     def _apt_files(self, name: str) -> list[Path]:
@@ -191,7 +199,7 @@ class Targets:
             directory=place,
             needs=(BASE,),
             contexts=contexts,
-            arguments=self._arguments(dockerfile, epoch, group),
+            arguments=self._arguments(dockerfile, epoch, group=group),
             own_inputs=inputs.of_files([place, *decide]),
             epoch=epoch,
         )

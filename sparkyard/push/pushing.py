@@ -15,7 +15,7 @@ from sparkyard import evidence, git, tags
 from sparkyard.engine import engine
 from sparkyard.errors import ImageMissingError, ImmutableTagError, ReferenceFormatError
 from sparkyard.facts import facts
-from sparkyard.family.images import Family, Image
+from sparkyard.family.images import EXECUTOR, Family, Image
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site, Step
 from sparkyard.push import push
@@ -89,11 +89,10 @@ def chosen(family: Family, wanted: Iterable[str]) -> tuple[str, ...]:
     named = [family.find(name).name for name in wanted]
     named = named or [image.name for image in family.published]
     whole = {image.name: image for name in named for image in family.chain(name)}
-    if any(image.role == "driver" for image in whole.values()):
-        executor = family.with_role("executor")
-        whole |= {image.name: image for image in family.chain(executor.name)}
-    images = [image for image in family.published if image.name in whole]
-    return tuple(i.name for i in sorted(images, key=lambda i: i.role != "executor"))
+    for driven in {image.drives for image in whole.values() if image.drives}:
+        whole |= {image.name: image for image in family.chain(driven)}
+    names = (image.name for image in family.published if image.name in whole)
+    return tuple(sorted(names, key=lambda name: family.role(name) != EXECUTOR))
 
 
 def built(where: Site, names: Iterable[str]) -> dict[str, Step]:
@@ -149,8 +148,8 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
         named = tags.tags(image, where.family, inside, origin)
         path = oci.repository("localhost", _namespace(where), name).path
         images.append(Pushed(image, step.reference, digests[name], path, named))
-        if image.role == "driver":
-            _check_named(inside.conf.defaults or {}, steps[where.family.with_role("executor").name])
+        if image.drives:
+            _check_named(inside.conf.defaults or {}, steps[image.drives])
     return images
 
 
@@ -216,12 +215,11 @@ def steps(images: Sequence[Pushed]) -> list[tuple[Pushed, str, bool]]:
     """Return the tags in the order in which they are set, each with whether it never moves.
 
     First all that never move, a fingerprint's before others: what they name they name for ever.
-    Then those that move, the executors' before the notebooks'.
+    Then those that move, in the images' order: in that of `chosen` executors come before notebooks.
     """
     fixed = [(each, tag, True) for each in images for tag, never in each.ordered() if never]
     moving = [(each, tag, False) for each in images for tag, never in each.ordered() if not never]
     fixed.sort(key=lambda step: step[1] != step[0].tags.immutable[0])
-    moving.sort(key=lambda step: step[0].image.role != "executor")
     return fixed + moving
 
 

@@ -180,7 +180,7 @@ def _image(asked: Request, each: Candidate, inside: Facts, index: Content) -> Re
         name=each.image.name,
         summary=each.image.summary,
         parent=each.image.parent,
-        role=each.image.role,
+        role=site.family.role(each.image.name),
         repository=str(asked.place.repository(each.image.name)),
         digest=each.digest,
         index=index.digest,
@@ -270,7 +270,7 @@ def _tests(each: Candidate, found: Sequence[Candidate]) -> tuple[RecordedTests, 
 def _parity(found: Sequence[Candidate]) -> tuple[ParityRow, ...]:
     """Return the rows of the parity report that vouches for the pair; none where it is missing."""
     for each in found:
-        for known in evidence.of(each.digest) if each.image.role else ():
+        for known in evidence.of(each.digest):
             if known.part == "parity" and not evidence.why_not(known, _digests(found)):
                 return known.parity
     return ()

@@ -207,7 +207,7 @@ def explain(log: str, place: Place) -> SparkyardError:
 
 def _image(site: Site) -> tuple[str, User]:
     """Return the image's digest, and who is to run in it: never root."""
-    reference = site.name(site.family.with_role("executor").name)
+    reference = site.name(site.family.pair.executors)
     found = engine.inspect([reference]).get(reference)
     if not found:
         raise ImageMissingError(f"The image {reference} is not built.", "Run `nox -s executors`.")

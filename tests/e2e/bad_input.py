@@ -138,13 +138,10 @@ class Yard:
             dockerfile: lines that its Dockerfile has besides.
             base: a Dockerfile in place of the real base image's.
         """
-        layers = ", ".join(f'"{layer}"' for layer in takes)
         (self.root / "images/images.toml").write_text(
             f'default_stack = "{STACK}"\nnamespace = "unused"\n'
-            '[images.base]\nsummary = "the base"\nparent = "debian"\n'
-            'contexts = { common = "images/common" }\n'
-            f'[images.{IMAGE}]\nsummary = "tiny"\nsession = "executors"\nrole = "executor"\n'
-            f'parent = "base"\ntakes = [{layers}]\n'
+            '[contexts]\ncommon = "images/common"\n[images.base]\nsummary = "the base"\n'
+            f'[images.{IMAGE}]\nsummary = "tiny"\nsession = "executors"\n'
         )
         copies = "".join(f"COPY --link --from={layer} / /\n" for layer in takes)
         place = self.root / "images" / IMAGE

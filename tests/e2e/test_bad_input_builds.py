@@ -167,7 +167,7 @@ def test_one_image_that_fails_leaves_none_of_the_family_behind(yard: Yard) -> No
     with (yard.root / "images/images.toml").open("a") as images:
         images.write(
             '[images.tiny-notebook]\nsummary = "tiny"\nsession = "jupyterhub"\n'
-            'role = "driver"\nparent = "base"\n'
+            f'drives = "{IMAGE}"\n'
         )
     ended = yard.run("build")
     assert_clear(ended, 30, "tiny-notebook", "enough")

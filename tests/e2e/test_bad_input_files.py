@@ -116,16 +116,16 @@ def test_a_setting_that_cannot_be_used(yard: Yard, settings: dict[str, str], sai
 
 
 def test_images_in_a_circle(yard: Yard) -> None:
-    path = yard.root / IMAGES
-    path.write_text(path.read_text().replace('parent = "debian"', 'parent = "tiny-executors"'))
+    path = yard.root / "images/base/Dockerfile"
+    path.write_text(path.read_text().replace("FROM debian", "FROM tiny-executors"))
     said = "base -> tiny-executors -> base"
-    assert_clear(yard.run(*BUILD), 12, str(path), said, 'parent = "debian"')
+    assert_clear(yard.run(*BUILD), 12, str(yard.root / IMAGES), said, "the root is debian")
 
 
 def test_a_parent_that_does_not_exist(yard: Yard) -> None:
-    path = yard.root / IMAGES
-    path.write_text(path.read_text().replace('parent = "base"', 'parent = "bases"'))
-    assert_clear(yard.run(*BUILD), 12, "tiny-executors", '"bases"', "Did you mean base?")
+    path = yard.root / "images/tiny-executors/Dockerfile"
+    path.write_text(path.read_text().replace("FROM base", "FROM bases"))
+    assert_clear(yard.run(*BUILD), 12, str(path), '"bases"', "Did you mean base?")
 
 
 @pytest.mark.parametrize(

@@ -98,8 +98,7 @@ def test_tests_and_parity_open_the_gate_for_the_built_digests(
     assert len(missing) == 2
     assert parity.main(["--stack", site.stack.name, "--failures"]) == 0
     evidence.require(digests, site.family, PARTS)
-    [driver] = [name for name in digests if site.family[name].role == "driver"]
-    rows = evidence.of(digests[driver])[-1].parity
+    rows = evidence.of(digests[site.family.pair.driver])[-1].parity
     assert "Python version" in [row.name for row in rows]
 
 
@@ -107,7 +106,7 @@ def test_a_failed_run_shuts_the_gate_again_and_the_next_good_one_opens_it(
     suite: Suite, site: Site, digests: Mapping[str, str]
 ) -> None:
     name = site.family.published[0].name
-    assert not site.family[name].role
+    assert not site.family.role(name)
     only = {name: digests[name]}
     for broken, gaps in (("", []), (name, ["images"]), ("", [])):
         tests._record(site, suite(broken=broken), digests)

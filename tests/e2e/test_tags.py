@@ -62,7 +62,7 @@ def test_tags_are_what_the_programs_say(
 def test_the_table_names_kind_source_labels_and_evidence(
     site: Site, executor_image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    name = site.family.with_role("executor").session
+    name = site.family[site.family.pair.executors].session
     assert command.main([name, "--stack", site.stack.name]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(executor_image)

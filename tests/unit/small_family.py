@@ -30,29 +30,41 @@ FILES = {
     "images/images.toml": """
 default_stack = "s"
 namespace = "family"
+[contexts]
+common = "images/common"
+spark = "conf/spark"
 [images.base]
 summary = "the base"
-parent = "debian"
-contexts = { common = "images/common" }
 [images.notebook]
 summary = "the notebook"
 session = "notebooks"
-role = "driver"
-parent = "base"
-takes = ["python-one", "python-two", "jars-extra"]
-contexts = { spark = "conf/spark" }
+drives = "executors"
 [images.executors]
 summary = "the executors"
 session = "executors"
-role = "executor"
-parent = "base"
-takes = ["python-one", "jars-extra"]
 """,
-    "images/base/Dockerfile": "FROM debian\nARG SUITES\nARG PYTHON\n",
+    "images/base/Dockerfile": """
+FROM debian
+ARG SUITES
+ARG PYTHON
+RUN --mount=from=common,target=/run/common true
+""",
     "images/base/entrypoint": "#!/bin/sh\n",
     "images/common/apt-install": "#!/bin/sh\n",
-    "images/notebook/Dockerfile": "FROM base\nARG EXECUTORS_IMAGE\nARG SHELL=/bin/sh\n",
-    "images/executors/Dockerfile": "FROM base\n",
+    "images/notebook/Dockerfile": """
+FROM base
+ARG EXECUTORS_IMAGE
+ARG SHELL=/bin/sh
+RUN --mount=from=spark,target=/run/spark true
+COPY --link --from=python-one / /
+COPY --link --from=python-two / /
+COPY --link --from=jars-extra / /
+""",
+    "images/executors/Dockerfile": """
+FROM base
+COPY --link --from=python-one / /
+COPY --link --from=jars-extra / /
+""",
     "images/python/Dockerfile": "FROM base\nARG GROUP\n",
     "images/jars/Dockerfile": "FROM base\nARG GROUP\nARG PYTHON\n",
     "images/jars/fetch.py": "\n",
@@ -132,4 +144,4 @@ def site(settings: Settings | None = None) -> Site:
 
 def targets(executors: str = "family/executors:s-1", base: BaseImage = BASE) -> Targets:
     """Return all targets, made anew."""
-    return Targets(family(), STACK, base, {"EXECUTORS_IMAGE": executors})
+    return Targets(family(), STACK, base, {"executors": executors})

@@ -67,7 +67,7 @@ def test_the_examples_run_images_of_the_family_set_by_kustomize() -> None:
     used = {
         box["image"] for item in of_kind("Deployment", EXAMPLES).values() for box in boxes(item)
     }
-    assert used == set(set_by) == {family.with_role(role).name for role in ("driver", "executor")}
+    assert used == set(set_by) == set(family.pair)
 
 
 def boxes(deployment: Object) -> list[Object]:

@@ -35,8 +35,8 @@ FAMILY = Family(
     (
         Image("base", "x", "debian"),
         Image("plain", "x", "base", session="p"),
-        Image("notebook", "x", "plain", session="n", role="driver"),
-        Image("executors", "x", "base", session="e", role="executor"),
+        Image("notebook", "x", "plain", session="n", drives="executors"),
+        Image("executors", "x", "base", session="e"),
     ),
     "s",
     "n",
@@ -61,7 +61,7 @@ def good(
 
 def prove_all() -> None:
     for name, digest in ALL.items():
-        for part in evidence.needed(FAMILY[name], PARTS):
+        for part in evidence.needed(FAMILY, name, PARTS):
             evidence.record(good(digest, name, part))
 
 
@@ -124,14 +124,15 @@ def test_no_half_a_record_is_ever_left(cache: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_what_each_image_needs() -> None:
-    assert evidence.needed(FAMILY["plain"], PARTS) == ("images", "e2e")
-    assert evidence.needed(FAMILY["notebook"], PARTS) == ("images", "e2e", "parity")
-    assert evidence.needed(FAMILY["executors"], PARTS) == ("images", "e2e", "parity")
-    assert evidence.needed(FAMILY["plain"], evidence.PARTS) == (
+    assert evidence.needed(FAMILY, "plain", PARTS) == ("images", "e2e")
+    assert evidence.needed(FAMILY, "notebook", PARTS) == ("images", "e2e", "parity")
+    assert evidence.needed(FAMILY, "executors", PARTS) == ("images", "e2e", "parity")
+    assert evidence.needed(FAMILY, "plain", evidence.PARTS) == (
         "images", "e2e", "kubernetes", "nightly",
     )  # fmt: skip
-    for image in images.load().published:
-        assert evidence.needed(image, PARTS)
+    family = images.load()
+    for image in family.published:
+        assert evidence.needed(family, image.name, PARTS)
 
 
 def test_images_of_which_all_is_proven_pass() -> None:
@@ -141,7 +142,7 @@ def test_images_of_which_all_is_proven_pass() -> None:
 
 @pytest.mark.parametrize(
     ("image", "part"),
-    [(name, part) for name in ALL for part in evidence.needed(FAMILY[name], PARTS)],
+    [(name, part) for name in ALL for part in evidence.needed(FAMILY, name, PARTS)],
 )
 def test_each_part_that_is_missing_is_refused(cache: Path, image: str, part: str) -> None:
     prove_all()
@@ -350,8 +351,11 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Facts], None]:
     site = plan.site()
     found: dict[str, Facts] = {}
     identities = {}
-    for role, digest in (("driver", DRIVER), ("executor", EXECUTORS)):
-        name = site.family.with_role(role).name
+    pair = site.family.pair
+    for role, name, digest in (
+        ("driver", pair.driver, DRIVER),
+        ("executor", pair.executors, EXECUTORS),
+    ):
         labels = {"io.sparkyard.image": name}
         for reference in (site.name(name), role):
             identities[reference] = ImageIdentity(reference, digest, "amd64", (), labels)
@@ -361,7 +365,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Facts], None]:
     monkeypatch.setattr(layers, "compare", lambda *_: layers.LayerComparison((), ()))
 
     def executors(are: Facts) -> None:
-        found["executor"] = found[site.name(site.family.with_role("executor").name)] = are
+        found["executor"] = found[site.name(pair.executors)] = are
 
     return executors
 

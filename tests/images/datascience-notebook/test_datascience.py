@@ -21,7 +21,7 @@ def test_it_names_the_executors_of_its_own_build(
     container: Container, site: Site, executor_image: str
 ) -> None:
     named = spark_defaults(container)["spark.kubernetes.container.image"]
-    executors = site.family.with_role("executor").name
+    executors = site.family.pair.executors
     assert named.startswith(f"{site.name(executors)}-")
     there = engine.inspect([named, executor_image])
     assert there[named]["Id"] == there[executor_image]["Id"]

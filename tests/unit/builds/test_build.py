@@ -106,7 +106,8 @@ def test_images_of_inputs_that_changed_meanwhile_are_refused(
     planned: Plan,
 ) -> None:
     build._require_same_inputs(planned, plan.make(site(), ("executors",), BASE))
-    (paths.IMAGES / "executors" / "Dockerfile").write_text("FROM base\nUSER 1\n")
+    with (paths.IMAGES / "executors" / "Dockerfile").open("a") as file:
+        file.write("USER 1\n")
     now = plan.make(site(), ("executors",), BASE)
     with pytest.raises(BuildFailedError, match="images/executors/Dockerfile changed while"):
         build._require_same_inputs(planned, now)

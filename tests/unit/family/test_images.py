@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,34 +18,51 @@ from sparkyard.family import images
 HEAD = 'default_stack = "s"\nnamespace = "n"\n'
 
 
-def entry(name: str, parent: str, more: str = "") -> str:
-    return f'[images.{name}]\nsummary = "x"\nparent = "{parent}"\n{more}\n'
+def entry(name: str, more: str = "") -> str:
+    return f'[images.{name}]\nsummary = "x"\n{more}\n'
 
 
 FAMILY = (
     HEAD
-    + entry("leaf", "middle", 'session = "leaf_it"\nrole = "driver"\ntakes = ["c"]')
-    + entry("middle", "base", 'session = "mid"\ntakes = ["a", "b"]\ntags = ["y", "x"]')
-    + entry("base", "debian", 'tags = ["x"]\ncontexts = { common = "images/common" }')
-    + entry("side", "base", 'session = "sides"\nrole = "executor"\ntakes = ["a"]')
+    + '[contexts]\ncommon = "images/common"\n'
+    + entry("leaf", 'session = "leaf_it"\ndrives = "side"')
+    + entry("middle", 'session = "mid"\ntags = ["y", "x"]')
+    + entry("part")
+    + entry("base", 'tags = ["x"]')
+    + entry("side", 'session = "sides"')
 )
+DOCKERFILES = {
+    "leaf": "FROM middle AS own\nFROM middle\nCOPY --link --from=jars-c / /\n"
+    "COPY --link --from=own /out /\nCOPY --link --from=part / /\n",
+    "middle": "FROM base\nCOPY --link --from=python-a / /\nCOPY --link --from=python-b / /\n",
+    "part": "FROM base\nRUN --mount=type=bind,from=python-a,target=/run/a true\n"
+    "FROM scratch\nCOPY --link --from=0 / /\n",
+    "base": "FROM debian\nRUN --mount=from=common,target=/run --mount=type=bind,from=uv true\n",
+    "plain": "FROM debian\n",
+    "side": "FROM base\nCOPY --link --from=python-a / /\n",
+}
 
 
-def load(tmp_path: Path, text: str) -> images.Family:
+def load(tmp_path: Path, text: str, dockerfiles: Mapping[str, str] = DOCKERFILES) -> images.Family:
     (tmp_path / "images.toml").write_text(text)
+    for name, lines in dockerfiles.items():
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "Dockerfile").write_text(lines)
     return images.load(tmp_path / "images.toml")
 
 
-def refused(tmp_path: Path, text: str, error: type[SparkyardError]) -> SparkyardError:
+def refused(
+    tmp_path: Path, text: str, error: type[SparkyardError],
+    dockerfiles: Mapping[str, str] = DOCKERFILES,
+) -> SparkyardError:  # fmt: skip
     with pytest.raises(error) as refusal:
-        load(tmp_path, text)
-    assert "images.toml" in refusal.value.what
+        load(tmp_path, text, dockerfiles)
     return refusal.value
 
 
 def test_parents_come_first(tmp_path: Path) -> None:
     family = load(tmp_path, FAMILY)
-    assert [image.name for image in family.images] == ["base", "middle", "side", "leaf"]
+    assert [image.name for image in family.images] == ["base", "middle", "part", "side", "leaf"]
     assert [image.name for image in family.published] == ["middle", "side", "leaf"]
     assert (family.default_stack, family.namespace) == ("s", "n")
     assert family["base"].contexts == {"common": "images/common"}
@@ -53,7 +71,7 @@ def test_parents_come_first(tmp_path: Path) -> None:
 def test_chains_and_what_they_take(tmp_path: Path) -> None:
     family = load(tmp_path, FAMILY)
     assert [image.name for image in family.chain("leaf")] == ["base", "middle", "leaf"]
-    assert family.takes("leaf") == ("a", "b", "c")
+    assert family.takes("leaf") == ("python-a", "python-b", "jars-c", "part")
     assert family.takes("base") == ()
 
 
@@ -66,8 +84,8 @@ def test_taggers_are_inherited_each_once(tmp_path: Path) -> None:
 def test_finds_by_name_and_by_session(tmp_path: Path) -> None:
     family = load(tmp_path, FAMILY)
     assert family.find("leaf") is family.find("leaf_it") is family["leaf"]
-    assert family.with_role("driver").name == "leaf"
-    assert family.with_role("executor").name == "side"
+    assert family.pairs == (family.pair,) == (("leaf", "side"),)
+    assert [family.role(name) for name in ("leaf", "side", "base")] == ["driver", "executor", ""]
 
 
 @pytest.mark.parametrize(("name", "meant"), [("lef", "leaf"), ("sides_", "sides"), ("mdi", "mid")])
@@ -90,10 +108,10 @@ def test_an_unknown_part(tmp_path: Path) -> None:
         load(tmp_path, FAMILY)["bases"]
 
 
-def test_no_image_of_a_role(tmp_path: Path) -> None:
-    family = load(tmp_path, HEAD + entry("base", "debian"))
-    with pytest.raises(ImageGraphError, match="role executor"):
-        family.with_role("executor")
+def test_no_image_that_drives_another(tmp_path: Path) -> None:
+    family = load(tmp_path, HEAD + entry("plain"), {"plain": "FROM debian\n"})
+    with pytest.raises(ImageGraphError, match="drives another"):
+        _ = family.pair
 
 
 @pytest.mark.parametrize(
@@ -106,52 +124,71 @@ def test_no_image_of_a_role(tmp_path: Path) -> None:
     ],
 )
 def test_a_circle(tmp_path: Path, parents: dict[str, str], circle: str) -> None:
-    text = HEAD + "".join(entry(name, parent) for name, parent in parents.items())
-    assert f"circle: {circle}." in refused(tmp_path, text, ImageGraphError).what
+    text = HEAD + "".join(entry(name) for name in parents)
+    dockerfiles = {name: f"FROM {parent}\n" for name, parent in parents.items()}
+    assert f"circle: {circle}." in refused(tmp_path, text, ImageGraphError, dockerfiles).what
 
 
-def test_a_parent_that_does_not_exist(tmp_path: Path) -> None:
-    error = refused(tmp_path, HEAD + entry("base", "debain"), ImageGraphError)
-    assert "[images.base]" in error.what
-    assert '"debain"' in error.what
-    assert error.remedy == "Did you mean debian?"
+@pytest.mark.parametrize(
+    ("lines", "error", "said", "remedy"),
+    [
+        ("FROM debain\n", ImageGraphError, 'names "debain"', "Did you mean debian?"),
+        ("FROM debian\nRUN --mount=from=comon true\n", ImageGraphError, '"comon"', "common"),
+        ("FROM debian\nCOPY --link --from=pyton-a / /\n", ImageGraphError, '"pyton-a"', "Known"),
+        ("FROM debian\nCOPY --from=python-a / /\n", ImageGraphError, "line 2 copies", "--link"),
+        ("FORM debian\n", MalformedFileError, "no FROM", "FROM"),
+        ("RUN true\n", MalformedFileError, "no FROM", "FROM"),
+        ("", MalformedFileError, "is no Dockerfile", ""),
+    ],
+)
+def test_a_dockerfile_with_a_mistake(
+    tmp_path: Path, lines: str, error: type[SparkyardError], said: str, remedy: str
+) -> None:
+    found = refused(tmp_path, FAMILY, error, {**DOCKERFILES, "base": lines})
+    assert str(tmp_path / "base/Dockerfile") in found.what
+    assert said in found.what
+    assert remedy in found.remedy
+
+
+def test_an_image_without_a_dockerfile(tmp_path: Path) -> None:
+    found = refused(tmp_path, FAMILY + entry("other"), MalformedFileError)
+    assert "other/Dockerfile cannot be read" in found.what
 
 
 @pytest.mark.parametrize(
     ("more", "error", "said"),
     [
         ('sesion = "x"', UnknownNameError, "sesion"),
-        ('role = "drivr"', UnknownNameError, "drivr"),
-        ("takes = [1]", MalformedFileError, "takes"),
-        ('takes = "a"', MalformedFileError, "takes"),
+        ('drives = "sied"', ImageGraphError, "sied"),
+        ('drives = "plain"', ImageGraphError, "no other image"),
         ("tags = [1]", MalformedFileError, "tags"),
-        ('contexts = "a"', MalformedFileError, "contexts"),
-        ("contexts = { a = 1 }", MalformedFileError, "contexts"),
+        ('tags = "a"', MalformedFileError, "tags"),
     ],
 )
 def test_an_entry_with_a_mistake(
     tmp_path: Path, more: str, error: type[SparkyardError], said: str
 ) -> None:
-    found = refused(tmp_path, HEAD + entry("base", "debian", more), error)
-    assert "[images.base]" in found.what
+    found = refused(tmp_path, HEAD + entry("plain", more), error)
+    assert "[images.plain]" in found.what
     assert said in found.what
 
 
 @pytest.mark.parametrize("name", ["Base", "a__b", "-a", '"a b"', '"a/b"', '""'])
 def test_a_name_that_no_repository_can_have(tmp_path: Path, name: str) -> None:
-    refused(tmp_path, HEAD + entry(name, "debian"), MalformedFileError)
+    refused(tmp_path, HEAD + entry(name), MalformedFileError)
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        entry("base", "debian"),
+        entry("plain"),
         HEAD,
         HEAD + "images = 1\n",
         HEAD + "[images]\nbase = 1\n",
-        HEAD + '[images.base]\nsummary = "x"\n',
-        HEAD + '[images.base]\nparent = "debian"\n',
-        'default_stack = "s"\n' + entry("base", "debian"),
+        HEAD + "[images.plain]\n",
+        'default_stack = "s"\n' + entry("plain"),
+        HEAD + "contexts = 1\n" + entry("plain"),
+        HEAD + "[contexts]\na = 1\n" + entry("plain"),
     ],
 )
 def test_a_list_that_lacks_something(tmp_path: Path, text: str) -> None:
@@ -160,5 +197,4 @@ def test_a_list_that_lacks_something(tmp_path: Path, text: str) -> None:
 
 def test_the_familys_own_list_can_be_read() -> None:
     family = images.load()
-    assert family.with_role("driver").published
-    assert family.with_role("executor").published
+    assert all(family[name].published for name in family.pair)

@@ -15,7 +15,7 @@ from sparkyard.fetch import sources, store
 from sparkyard.locks import dependencies, python_lock, source_archive
 from sparkyard.settings import Settings
 from tests import source_package
-from tests.unit.small_family import FILES, STACK, family, make, seal
+from tests.unit.small_family import STACK, family, make, seal
 
 
 @pytest.fixture
@@ -82,15 +82,22 @@ def test_a_group_that_is_gone_from_the_declaration(stack: Path) -> None:
         dependencies.check_current(stack)
 
 
+COPY_ONE = "COPY --link --from=python-one / /\n"
+
+
+def without(stack: Path, image: str) -> None:
+    """Let an image take no group one."""
+    file = stack.parents[1] / f"images/{image}/Dockerfile"
+    file.write_text(file.read_text().replace(COPY_ONE, ""))
+
+
 def test_an_image_has_all_groups_that_its_own_need(stack: Path) -> None:
     dependencies.check_closed(stack, family())
 
 
 def test_an_image_that_lacks_a_group(stack: Path) -> None:
     """The notebook takes two, whose packages need `first`, which stands in one."""
-    images = stack.parents[1] / "images/images.toml"
-    text = FILES["images/images.toml"].replace('"python-one", "python-two"', '"python-two"')
-    images.write_text(text)
+    without(stack, "notebook")
     with pytest.raises(StaleLockError) as refusal:
         dependencies.check_closed(stack, family())
     assert "notebook takes the group two, which needs first" in refusal.value.what
@@ -99,10 +106,9 @@ def test_an_image_that_lacks_a_group(stack: Path) -> None:
 
 
 def test_a_group_of_the_parent_counts(stack: Path) -> None:
-    images = stack.parents[1] / "images/images.toml"
-    text = FILES["images/images.toml"].replace('"python-one", "python-two"', '"python-two"')
-    text = text.replace('parent = "debian"\n', 'parent = "debian"\ntakes = ["python-one"]\n')
-    images.write_text(text)
+    without(stack, "notebook")
+    with (stack.parents[1] / "images/base/Dockerfile").open("a") as file:
+        file.write(COPY_ONE)
     dependencies.check_closed(stack, family())
 
 

@@ -78,7 +78,8 @@ def test_a_change_names_its_file_and_touches_nothing_else(images: Engine, root: 
 
 def test_the_notebook_follows_the_executors_that_it_names(images: Engine, root: Path) -> None:
     images.build(made())
-    (root / "images/executors/Dockerfile").write_text("FROM base\nUSER 1\n")
+    with (root / "images/executors/Dockerfile").open("a") as file:
+        file.write("USER 1\n")
     steps = {step.image: step for step in made().steps}
     assert steps["executors"].because == ("images/executors/Dockerfile",)
     assert steps["notebook"].because == ("EXECUTORS_IMAGE",)
@@ -89,7 +90,8 @@ def test_the_notebook_follows_the_executors_that_it_names(images: Engine, root: 
 def test_the_other_half_of_a_pair_is_named_where_it_is_behind(images: Engine, root: Path) -> None:
     images.build(made())
     assert plan.other_half(site(), made("executors"), BASE) is None
-    (root / "images/executors/Dockerfile").write_text("FROM base\nUSER 1\n")
+    with (root / "images/executors/Dockerfile").open("a") as file:
+        file.write("USER 1\n")
     images.build(made("executors"))
     behind = plan.other_half(site(), made("executors"), BASE)
     assert behind is not None

@@ -37,9 +37,7 @@ def make(version: str = "1.4.0") -> Record:
     """Return a record of the family's images in the engine."""
     site = plan.site()
     images = tuple(_image(site, image.name, version) for image in site.family.published)
-    driver, executors = (
-        site.name(site.family.with_role(role).name) for role in ("driver", "executor")
-    )
+    driver, executors = map(site.name, site.family.pair)
     compared = parity.compare(
         facts.collect(driver), facts.collect(executors), layers.compare(driver, executors)
     )
@@ -88,7 +86,7 @@ def _image(site: plan.Site, name: str, version: str) -> RecordedImage:
     fingerprint = identity.labels["io.sparkyard.fingerprint"]
     packages = Packages(dict(inside.dpkg or {}), python, jars, dict(inside.r or {}))
     return RecordedImage(
-        name, image.summary, image.parent, image.role,
+        name, image.summary, image.parent, site.family.role(name),
         f"registry.example.com:5000/sparkyard/{name}", identity.digest,
         "sha256:" + identity.digest[:6:-1], fingerprint,
         (version, REVISION[:12], f"{site.stack.name}-{fingerprint[:12]}"),
