@@ -21,6 +21,10 @@ tracker <- spark$sparkContext$statusTracker()
 sleep <- "SELECT reflect('java.lang.Thread', 'sleep', 120000L)"
 after <- function() {
   counted <- spark$range(5L)$count()
+  for (wait in 1:50) { # the tracker hears of a job's end a moment later
+    if (length(tracker$getActiveJobsIds()) == 0) break
+    Sys.sleep(0.1)
+  }
   cat(sprintf('{"counted": %.0f, "active": %d}', counted, length(tracker$getActiveJobsIds())))
 }
 
