@@ -101,12 +101,27 @@ def test_the_containers_limit_is_read_and_none_is_none(tmp_path: Path) -> None:
     assert ending.limit(tmp_path) == "3072 MiB"
 
 
-def test_a_copy_before_the_images_and_one_after_it_are_told_apart(tmp_path: Path) -> None:
+def test_a_copy_that_is_not_used_is_named(tmp_path: Path) -> None:
     before, image, after = (tmp_path / name for name in ("before", "image", "after"))
     for directory, version in ((before, "2.0"), (image, "1.26"), (after, "3.0")):
         (directory / f"num_py-{version}.dist-info").mkdir(parents=True)
     (after / "own-1.0.dist-info").mkdir()
     path = ["", str(before), str(image), str(after), "/nowhere"]
-    first, second = packages.second_copies(path, str(image))
-    assert first.startswith(f"num-py 2.0 of {before} takes the place of the image's 1.26, ")
+    (second,) = packages.second_copies(path, str(image))
     assert second.startswith(f"num-py 3.0 of {after} is not used: the image's 1.26 comes first.")
+
+
+def test_a_module_that_is_taken_from_elsewhere_is_named(tmp_path: Path) -> None:
+    image, before, after = (tmp_path / name for name in ("image", "before", "after"))
+    for directory in (image, before, after):
+        (directory / "numpy").mkdir(parents=True)
+        (directory / "numpy/__init__.py").touch()
+        (directory / "six.py").touch()
+    (before / "own.py").touch()
+    (image / "pyspark/python/numpy").mkdir(parents=True)  # Spark's own entry in PYTHONPATH
+    path = [str(image / "pyspark/python"), str(before), "/a.zip", str(image), str(after)]
+    (line,) = packages.shadows(path, str(image))
+    assert line.startswith(
+        f"Python takes numpy, six from {before}, in the place of the image's own"
+    )
+    assert "PYTHONPATH" in line

@@ -17,7 +17,7 @@ import py4j.protocol
 from . import ending
 from .homes import wrong_home
 from .interrupts import Interrupts
-from .packages import say_second_copies
+from .packages import say_second_copies, say_shadows
 
 PATIENCE = 3.0
 """Seconds that a JVM takes at most to end after it has dropped its connections."""
@@ -51,6 +51,8 @@ class DriverEndedError(OneLine, py4j.protocol.Py4JError):
 
 def attend(java_gateway: ModuleType) -> None:
     """Have a look at every JVM that PySpark starts."""
+    if sys.argv[:1] != ["-m"]:  # a worker of Spark's, whose driver has said it
+        say_shadows()
     launch = java_gateway.launch_gateway
 
     @functools.wraps(launch)

@@ -13,7 +13,7 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -30,34 +30,72 @@ def _installed(directory: str) -> dict[str, str]:
     return {re.sub(r"[-_.]+", "-", name[1]).lower(): name[2] for name in found if name}
 
 
-def second_copies(path: Iterable[str], image: str) -> list[str]:
-    """Return a line for each package of the image of which another place has a copy as well.
+def _modules(directory: str) -> set[str]:
+    """Return the names under which the modules and packages in a directory are imported."""
+    try:
+        entries = os.listdir(directory)
+    except OSError:  # a zip file, or nothing
+        return set()
+    packages = {e for e in entries if os.path.isfile(os.path.join(directory, e, "__init__.py"))}
+    return packages | {entry[:-3] for entry in entries if entry.endswith(".py")}
+
+
+def _sides(path: Iterable[str], image: str) -> tuple[list[str], list[str]]:
+    """Return the directories in which Python looks before the image's packages, and after them."""
+    image = os.path.normpath(image)
+    places = list(dict.fromkeys(map(os.path.normpath, path)))
+    at = places.index(image) if image in places else len(places)
+    before = [place for place in places[:at] if not place.startswith(image + os.sep)]
+    return before, places[at + 1 :]
+
+
+def shadows(path: Iterable[str], image: str) -> list[str]:
+    """Return a line for each directory from which Python takes modules that the image has too.
 
     Args:
         path: where Python looks for modules, in this order.
         image: the one of these directories that has the image's packages.
     """
-    own, lines, before = _installed(image), [], True
-    for directory in dict.fromkeys(map(os.path.normpath, path)):
-        if directory == os.path.normpath(image):
-            before = False
-            continue
-        for name, version in sorted(_installed(directory).items()):
-            if name not in own:
-                continue
+    lines = []
+    for directory in _sides(path, image)[0]:
+        if names := sorted(_modules(directory) & _modules(image)):
+            shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
             lines.append(
-                f"{name} {version} of {directory} takes the place of the image's {own[name]}, "
-                "which the executors have. Delete it there, or unset PYTHONPATH."
-                if before
-                else f"{name} {version} of {directory} is not used: the image's {own[name]} comes "
-                "first. Delete it there."
+                f"Python takes {shown} from {directory}, in the place of the image's own, which "
+                "executors have. Move that away, or unset PYTHONPATH if that leads there."
             )
     return lines
 
 
+def second_copies(path: Iterable[str], image: str) -> list[str]:
+    """Return a line for each package of the image of which another place has an idle copy.
+
+    Takes what `shadows` takes.
+    """
+    own = _installed(image)
+    return [
+        f"{name} {version} of {directory} is not used: the image's {own[name]} comes first. "
+        "Delete it there."
+        for directory in _sides(path, image)[1]
+        for name, version in sorted(_installed(directory).items())
+        if name in own
+    ]
+
+
+def say_shadows() -> None:
+    """Tell the user of PySpark what is not the image's own, before it fails by that."""
+    _say(shadows)
+
+
 def say_second_copies() -> None:
     """Tell the user of a session that starts which copies there are."""
-    for line in second_copies(sys.path, sysconfig.get_path("purelib")):
+    _say(second_copies)
+
+
+def _say(find: Callable[[Iterable[str], str], list[str]]) -> None:
+    library = os.path.dirname(sysconfig.get_path("stdlib"))  # Python's own, and what lies in it
+    path = [place for place in sys.path if not place.startswith(library)]
+    for line in find(path, sysconfig.get_path("purelib")):
         print(line, file=sys.stderr)
 
 

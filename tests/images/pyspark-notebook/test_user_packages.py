@@ -80,3 +80,18 @@ def test_a_users_own_virtual_environment_has_its_own_packages(
     )
     told = container.exec(f"{place}/bin/python", "-c", "import numpy; print(numpy.answer())")
     assert told.stdout == "numpy 99.0\n"
+
+
+def test_a_module_that_shadows_one_of_the_image_is_named_before_it_does_harm(
+    container: Container,
+) -> None:
+    command = (
+        "mkdir -p /tmp/shadow/numpy && touch /tmp/shadow/numpy/__init__.py"
+        " && PYTHONPATH=/tmp/shadow python -c 'import pyspark' && python -c 'import pyspark'"
+    )
+    ended = container.exec("sh", "-c", command)
+    container.exec("rm", "-r", "/tmp/shadow")  # noqa: S108 - in the container
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith(
+        "Python takes numpy from /tmp/shadow, in the place of the image's"
+    )
