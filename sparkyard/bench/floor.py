@@ -71,8 +71,8 @@ def _python(where: Site, place: Path) -> None:
     """Fetch and unpack the locked packages: wheels by uv, and Spark's sdist, which is not built."""
     directory = where.stack.dependencies
     bundle = ca_bundle(where.settings)
-    environment = {"SSL_CERT_FILE": str(bundle)} if bundle else None
     index = where.settings.pypi_index or PYPI
+    environment = {"UV_DEFAULT_INDEX": index} | ({"SSL_CERT_FILE": str(bundle)} if bundle else {})
     wheels = place / "wheels.txt"
     packages = [
         package
@@ -82,7 +82,7 @@ def _python(where: Site, place: Path) -> None:
     texts = python_lock.requirements(packages, dependencies.groups(directory), lambda _: "")
     wheels.write_text("".join(texts.values()))
     argv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-cache"]
-    argv += ["--python-version", where.stack.python, "--default-index", index]
+    argv += ["--python-version", where.stack.python]
     argv += ["--target", str(place / "wheels"), "--require-hashes", "--requirements", str(wheels)]
     with ThreadPoolExecutor(1) as pool:
         wheels_installed = pool.submit(run, argv, env=environment)

@@ -125,14 +125,12 @@ def lock_tools(root: Path, settings: Settings) -> None:
     """Lock Sparkyard's own tools, which pyproject.toml declares, into tools.lock."""
     words = ["uv", "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--upgrade"]
     words += ["--no-annotate", "--no-emit-index-url", "--no-header", "--group", "tools"]
-    if settings.pypi_index:
-        words += ["--default-index", settings.pypi_index]
-    bundle = ca_bundle(settings)
-    locked = run(
-        [sys.executable, "-m", *words, "pyproject.toml"],
-        cwd=root,
-        env={"SSL_CERT_FILE": str(bundle)} if bundle else None,
-    ).stdout
+    # No argument: its URL may hold a password, and everybody sees arguments.
+    environment = {"UV_DEFAULT_INDEX": settings.pypi_index or PYPI}
+    if bundle := ca_bundle(settings):
+        environment["SSL_CERT_FILE"] = str(bundle)
+    argv = [sys.executable, "-m", *words, "pyproject.toml"]
+    locked = run(argv, cwd=root, env=environment).stdout
     header = "# Written by `nox -s dependencies -- --tools` from pyproject.toml.\n"
     (root / "tools.lock").write_text(header + locked)
 
