@@ -72,7 +72,7 @@ def with_login(url: str, hosts: Mapping[str, tuple[str, str]]) -> str:
 
 
 def opener(mirror: Mirror, tls: ssl.SSLContext) -> urllib.request.OpenerDirector:
-    """Return what asks a mirror as its user; no other host is told, be it by a redirect."""
+    """Return what asks a mirror as its user; a redirect takes no password to another host."""
     users = urllib.request.HTTPPasswordMgrWithPriorAuth()
     if mirror.user:
         parts = urlsplit(mirror.url)

@@ -14,7 +14,7 @@ LIBRARIES = {
     "zstd-jni": "linux/{java}/libzstd-jni-*.so",
     "lz4-java": "net/jpountz/util/linux/{java}/liblz4-java.so",
 }
-"""Where a jar has its library; zstd-jni's bears the version."""
+"""Where a jar has its library; the name of zstd-jni's has the version."""
 ARCHITECTURES = {
     "x86_64": {"snappy": "x86_64", "java": "amd64"},
     "aarch64": {"snappy": "aarch64", "java": "aarch64"},

@@ -60,7 +60,7 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
         engine.ensure()
         planned = plan.make(where, wanted)
     if planned.rebuilds or no_cache:
-        ca_bundle(where.settings)  # one that cannot be used is told of before anything is made
+        ca_bundle(where.settings)  # refuses a bundle that cannot be used before anything is made
         engine.ensure()
         base = supply.base(where, (step.image for step in planned.steps))
         planned = plan.make(where, wanted, base)
