@@ -9,13 +9,13 @@ from sparkyard.builds import apt_resolver, proposal
 from sparkyard.builds.proposal import APT as DEBIAN
 from sparkyard.builds.proposal import Proposal
 from sparkyard.errors import MirrorError
+from sparkyard.family.images import APT
 from sparkyard.fetch import debs, sources
 from sparkyard.fetch.debs import Missing
 from sparkyard.locks import apt_lock, dependencies
 from sparkyard.plan import base_image
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.plan import Site
-from sparkyard.plan.targets import APT
 
 
 def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:

@@ -24,7 +24,7 @@ ROOT_PARENT = "debian"
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
 _KEYS = ("summary", "session", "drives", "tags")
 DRIVER, EXECUTOR = "driver", "executor"
-LAYERS = ("python-", "jars-", "apt-")
+PYTHON, JARS, APT = LAYERS = ("python-", "jars-", "apt-")
 """What the names of shared layers begin with: a group of a stack's packages follows."""
 _PROVIDED = ("uv", "packages", "debs")
 """Directories that every build gives to those who read them; see plan/targets.py."""

@@ -26,13 +26,12 @@ from sparkyard.errors import (
     MalformedFileError,
     StaleLockError,
 )
-from sparkyard.family.images import Family
+from sparkyard.family.images import PYTHON, Family
 from sparkyard.locks import python_lock, source_archive
 from sparkyard.locks.python_lock import Package
 from sparkyard.settings import PYPI, Settings, ca_bundle
 
 REMEDY = "Run `nox -s dependencies` (or `make dependencies`), look at the change, and commit it."
-LAYER_PREFIX = "python-"
 _HEADER = "# Written by `nox -s dependencies` from poetry.lock; edits are refused.\n"
 
 
@@ -155,9 +154,9 @@ def check_closed(stack_directory: Path, family: Family) -> None:
     }
     for image in family.images:
         taken = {
-            layer.removeprefix(LAYER_PREFIX)
+            layer.removeprefix(PYTHON)
             for layer in family.takes(image.name)
-            if layer.startswith(LAYER_PREFIX)
+            if layer.startswith(PYTHON)
         }
         for package, wanted_by in needed.items():
             wanting = taken.intersection(wanted_by)

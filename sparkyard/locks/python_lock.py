@@ -12,13 +12,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
 from sparkyard import toml_file
 from sparkyard.errors import StaleLockError
+from sparkyard.mirror_login import split
 
 INDEX, NAMED_INDEX, URL, FILE, DIRECTORY, GIT = (
     "index", "legacy", "url", "file", "directory", "git",
@@ -156,7 +156,7 @@ def require_installable(
                 "which is unknown here.",
                 "Take it from the index, or by path, git or url.",
             )
-        if urlsplit(package.origin).password:
+        if split(package.origin).password:
             raise StaleLockError(
                 f"The address of {package.name} in {declaration} holds a password.",
                 "Take it out: the lock and the images would show it. Name it in ~/.netrc.",
@@ -183,9 +183,8 @@ def _package(table: Mapping[str, Any]) -> Package:
 
 
 def _bare(url: str) -> str:
-    """Return an index's address without credentials and the slash at its end."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
+    """Return an index's address without user, password and the slash at its end."""
+    return split(url).url.rstrip("/")
 
 
 def _on_linux(table: Mapping[str, Any], group: str) -> bool:

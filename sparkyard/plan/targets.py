@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sparkyard import paths
 from sparkyard.errors import UnknownNameError
-from sparkyard.family.images import ROOT_PARENT, Family, Image
+from sparkyard.family.images import APT, JARS, PYTHON, ROOT_PARENT, Family, Image
 from sparkyard.family.stack import Stack
 from sparkyard.fetch import debs, sources
 from sparkyard.locks import apt_lock, dependencies, jars
@@ -22,9 +22,6 @@ from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.inputs import Inputs
 from sparkyard.settings import Settings
 
-PYTHON = dependencies.LAYER_PREFIX
-JARS = "jars-"
-APT = "apt-"
 BASE = "base"
 """The image in which shared layers are made: it has the Python and the user they are for."""
 UV = paths.BUILD / "uv"

@@ -13,7 +13,6 @@ from testinfra.host import Host
 
 from sparkyard.family import images
 from sparkyard.family.images import Family
-from sparkyard.locks import dependencies
 from sparkyard.plan.plan import Site
 from tests.images.layers import Layers
 from tests.support import Container, Lab
@@ -33,7 +32,7 @@ def descendants(family: Family, name: str) -> list[str]:
 
 def brings_packages(family: Family, name: str) -> bool:
     """Tell whether an image adds Python packages to its parent's, whose layers it has by digest."""
-    layers = (taken.startswith(dependencies.LAYER_PREFIX) for taken in family[name].takes)
+    layers = (taken.startswith(images.PYTHON) for taken in family[name].takes)
     return any(layers)
 
 

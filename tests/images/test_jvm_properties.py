@@ -35,6 +35,7 @@ os.makedirs({SITE!r} + "/conf.d", exist_ok=True)
 with open({SITE!r} + "/conf.d/10-site.conf", "w") as file:
     file.write(asked["fragment"])
 os.environ["SPARK_SITE_CONF_DIR"] = {SITE!r}
+from py4j.protocol import Py4JJavaError
 from pyspark.java_gateway import launch_gateway
 java = launch_gateway().jvm
 
@@ -42,7 +43,7 @@ def read(text):
     properties = java.java.util.Properties()
     try:
         properties.load(java.java.io.StringReader(text))
-    except Exception:
+    except Py4JJavaError:  # of a malformed escape
         return None
     return {{key: properties.getProperty(key) for key in properties.stringPropertyNames()}}
 

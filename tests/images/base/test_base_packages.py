@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 import uv
 
+from sparkyard.family.images import PYTHON
 from sparkyard.locks import dependencies
 from sparkyard.plan.plan import Site
 from tests.images.conftest import UV
@@ -57,9 +58,9 @@ def locked(site: Site, image: str) -> dict[str, str]:
     """Return name and version of the Python packages that the lock puts into an image."""
     found = {}
     for taken in site.family.takes(image):
-        if not taken.startswith(dependencies.LAYER_PREFIX):
+        if not taken.startswith(PYTHON):
             continue
-        group = taken.removeprefix(dependencies.LAYER_PREFIX)
+        group = taken.removeprefix(PYTHON)
         text = dependencies.exported(site.stack.dependencies, group).read_text()
         for line in text.splitlines():
             if "==" in line and not line.startswith(("#", " ")):
