@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 OUT_OF_MEMORY = 52
@@ -41,13 +43,17 @@ def too_little(heap: str) -> str:
     )
 
 
+def _texts(*files: Path) -> Iterator[str]:
+    """Give the texts of those files that can be read: one is of cgroup 2, and one of cgroup 1."""
+    for file in files:
+        with contextlib.suppress(OSError):
+            yield file.read_text()
+
+
 def killed_for_memory(cgroup: Path = CGROUP) -> int:
     """Return how many processes the kernel has killed for this container's limit of memory."""
-    for file in (cgroup / "memory.events", cgroup / "memory/memory.oom_control"):
-        try:
-            words = file.read_text().split()
-        except OSError:
-            continue
+    for text in _texts(cgroup / "memory.events", cgroup / "memory/memory.oom_control"):
+        words = text.split()
         if "oom_kill" in words:
             return int(words[words.index("oom_kill") + 1])
     return 0
@@ -55,13 +61,10 @@ def killed_for_memory(cgroup: Path = CGROUP) -> int:
 
 def limit(cgroup: Path = CGROUP) -> str:
     """Return the container's limit of memory in MiB, with the unit; "" where there is none."""
-    for file in (cgroup / "memory.max", cgroup / "memory/memory.limit_in_bytes"):
-        try:
-            text = file.read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit() and int(text) < 1 << 60:
-            return f"{int(text) >> 20} MiB"
+    for text in _texts(cgroup / "memory.max", cgroup / "memory/memory.limit_in_bytes"):
+        number = text.strip()
+        if number.isdigit() and int(number) < 1 << 60:
+            return f"{int(number) >> 20} MiB"
     return ""
 
 
