@@ -68,7 +68,7 @@ class Notebook:
         *,
         settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
-        seconds: float = 240,
+        seconds: float = 480,
     ) -> dict[str, Cell]:
         """Run a notebook: the name of one in notebooks/, or its text. Return its cells by title."""
         if "%%" not in source:

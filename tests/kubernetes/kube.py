@@ -83,9 +83,12 @@ class Kube:
         return {pod["metadata"]["name"] for pod in self.executors()}
 
     def wait_for(
-        self, holds: Callable[[], object], what: str, seconds: float = 120, every: float = 0.5
+        self, holds: Callable[[], object], what: str, seconds: float = 300, every: float = 0.5
     ) -> float:
         """Wait until something holds, and return after how many seconds it did.
+
+        The time by default is no claim: it ends what would never come. Beside other tests on a
+        busy machine a session has taken two minutes to get its executors.
 
         Raises:
             AssertionError: it did not in time; with the namespace's pods and events.

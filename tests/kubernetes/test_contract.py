@@ -289,7 +289,7 @@ print(json.dumps({"rows": kept.count(), "computed": computed.value}))
 # %% hold
 first = there()
 open("cached", "w").close()
-hold(lambda: first - there(), 90)
+hold(lambda: first - there(), 240)
 print(json.dumps(len(first - there())))
 
 # %% again
@@ -307,10 +307,10 @@ def tell_one_to_go(notebook: Notebook) -> tuple[dict[str, Cell], str]:
     kube = notebook.kube
     settings = {**TWO, "spark.storage.decommission.replicationReattemptInterval": "2s"}
     with ThreadPoolExecutor() as pool:
-        job = pool.submit(notebook.run, DECOMMISSIONED, settings=settings)
+        job = pool.submit(notebook.run, DECOMMISSIONED, settings=settings, seconds=600)
         kube.wait_for(lambda: job.done() or _is_there(notebook, "cached"), "cached blocks")
         name = ready(kube)[0]["metadata"]["name"]
-        log = pool.submit(kube.ctl, "logs", "--follow", name, check=False, timeout=200)
+        log = pool.submit(kube.ctl, "logs", "--follow", name, check=False, timeout=400)
         kube.ctl("delete", "pod", name, "--grace-period=120", "--wait=false")
         return job.result(), log.result().stdout
 
