@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NewType
 
@@ -17,6 +17,7 @@ from sparkyard.engine import engine
 from sparkyard.errors import InspectionError, ReferenceFormatError, UnknownNameError
 from sparkyard.facts.facts import Facts, Interpreter, Spark, collect, resolve
 from sparkyard.facts.identity import ImageIdentity
+from sparkyard.family import stack as stacks
 from sparkyard.family.images import Family, Image
 from sparkyard.git import Checkout
 from sparkyard.names import nearest
@@ -162,9 +163,9 @@ def tags(image: Image, family: Family, facts: Facts, origin: Origin) -> Tags:
         ReferenceFormatError: no registry takes a tag, or it would both move and not.
         VersionError: the version is none.
     """
-    stack, checkout, version = origin.stack, origin.checkout, origin.version
-    immutable = {f"{stack}-{origin.fingerprint}": "the label with the fingerprint of its inputs"}
-    moving = {stack: "the label with the name of its stack"}
+    checkout, version = origin.checkout, origin.version
+    immutable: dict[str, str] = {}
+    moving: dict[str, str] = {}
     for name in family.tags(image.name):
         if name not in TAGGERS:
             raise UnknownNameError(
@@ -180,9 +181,15 @@ def tags(image: Image, family: Family, facts: Facts, origin: Origin) -> Tags:
         else:
             immutable[commit] = "the commit"
         if checkout.branch:
-            moving[branch_tag(checkout.branch, stack)] = f"the branch {checkout.branch}"
+            moving[branch_tag(checkout.branch)] = f"the branch {checkout.branch}"
     if version:
-        immutable[str(versions.parse(version))] = "the release's version"
+        immutable[check_version(version)] = "the release's version"
+    stack = origin.stack
+    immutable = {
+        f"{stack}-{origin.fingerprint}": "the label with the fingerprint of its inputs",
+        **_borne(immutable, stack, family),
+    }
+    moving = {stack: "the label with the name of its stack", **_borne(moving, stack, family)}
     if both := immutable.keys() & moving.keys():
         raise ReferenceFormatError(
             f"{image.name} would bear {', '.join(sorted(both))} as a tag that moves and as one "
@@ -197,19 +204,58 @@ def tags(image: Image, family: Family, facts: Facts, origin: Origin) -> Tags:
     )
 
 
-def branch_tag(branch: str, stack: str) -> str:
+def of_stack(names: Collection[str], stack: str, default: str) -> tuple[str, ...]:
+    """Return the tags that a stack bears for some names.
+
+    Every stack has a name with its own behind it, the default one the bare name, too. No bare name
+    ends with a stack's, so no two stacks can ever claim one tag.
+    """
+    own = [f"{name}-{stack}" for name in names]
+    return (*names, *own) if stack == default else tuple(own)
+
+
+def check_version(version: str) -> str:
+    """Return a release's version as a tag.
+
+    Raises:
+        VersionError: it is none.
+        ReferenceFormatError: it is what another version is called on a stack.
+    """
+    tag = str(versions.parse(version))
+    if stack := _ends_with_stack(tag):
+        raise ReferenceFormatError(
+            f"{version} would be taken for {tag.removesuffix(f'-{stack}')} on the stack {stack}.",
+            "Take a version without a stack's name; a release is of all stacks.",
+        )
+    return tag
+
+
+def branch_tag(branch: str) -> str:
     """Return a branch's name as a tag.
 
     What cannot stand in a tag becomes a -, and a name that says something else as a tag (a
-    version, a commit, a channel, a stack, the version of a part) goes behind the word branch.
+    version, a commit, a channel, a stack, the version of a part) goes behind the word branch. One
+    that ends with a stack's name, or is too long, gets a mark.
     """
     tag = re.sub(r"[^A-Za-z0-9._-]", "-", branch).lstrip(".-")
-    if not re.search(r"[A-Za-z0-9]", tag) or _says_something_else(tag, stack):
+    if not re.search(r"[A-Za-z0-9]", tag) or _says_something_else(tag):
         tag = f"branch-{tag}".rstrip("-_.")
-    if tag == "branch" or len(tag) > LONGEST:
+    room = LONGEST - max(len(f"-{name}") for name in stacks.known())
+    if tag == "branch" or len(tag) > room or _ends_with_stack(tag):
         mark = hashlib.sha256(branch.encode()).hexdigest()[:8]
-        tag = f"{tag[: LONGEST - 9]}-{mark}"
+        tag = f"{tag[: room - len(mark) - 1]}-{mark}"
     return tag
+
+
+def _borne(sources: Mapping[str, str], stack: str, family: Family) -> dict[str, str]:
+    """Return the tags that a stack bears for some names, each with what it was computed from."""
+    tags_ = of_stack(sources, stack, family.default_stack)
+    return {tag: sources.get(tag) or sources[tag.removesuffix(f"-{stack}")] for tag in tags_}
+
+
+def _ends_with_stack(tag: str) -> str:
+    """Return the stack whose name a tag ends with; empty for none."""
+    return next((name for name in stacks.known() if tag.endswith(f"-{name}")), "")
 
 
 def of_site(where: Site, wanted: Iterable[str] = (), version: str = "") -> tuple[Tagged, ...]:
@@ -245,11 +291,11 @@ def of_site(where: Site, wanted: Iterable[str] = (), version: str = "") -> tuple
     return tuple(found)
 
 
-def _says_something_else(tag: str, stack: str) -> bool:
+def _says_something_else(tag: str) -> bool:
     parts = "|".join(map(re.escape, TAGGERS))
     return bool(
         tag in RESERVED
-        or tag.startswith((stack, "branch-"))
+        or tag.startswith((*stacks.known(), "branch-"))
         or re.fullmatch(r"[0-9a-f]{12}(-dirty)?|v?[0-9]+(\.[0-9]+)*(-.*)?", tag)
         or re.match(rf"({parts})-[0-9]", tag)
     )

@@ -90,8 +90,15 @@ def parser(session: str, description: str | None, epilog: str = "") -> argparse.
     return made
 
 
-def add_stack(to: argparse.ArgumentParser, default: str = "images.toml's") -> None:
-    """Add the option that names a stack; `default` is what its help says of the default."""
-    to.add_argument(
-        "--stack", default="", metavar="NAME", help=f"a stack of conf/stacks (default: {default})"
-    )
+def add_stack(
+    to: argparse.ArgumentParser, default: str = "images.toml's", *, several: bool = False
+) -> None:
+    """Add the option that names a stack.
+
+    Args:
+        to: the parser.
+        default: what its help says of the default.
+        several: the session takes "all", too.
+    """
+    what = "a stack of conf/stacks, or all" if several else "a stack of conf/stacks"
+    to.add_argument("--stack", default="", metavar="NAME", help=f"{what} (default: {default})")

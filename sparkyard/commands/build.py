@@ -21,7 +21,7 @@ def main(argv: list[str], session: Session = _ALL) -> int:
     parser.add_argument(
         "images", nargs="*", metavar="IMAGE", help="an image, or the session that builds it"
     )
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument("--no-cache", action="store_true", help="make everything anew")
     parser.add_argument(
         "--locked", action="store_true",
@@ -30,15 +30,18 @@ def main(argv: list[str], session: Session = _ALL) -> int:
     chosen = parser.parse_args(argv)
     wanted = tuple(filter(None, (session.image, *chosen.images)))
     with turn.taken():
-        where = plan.site(chosen.stack, locked=chosen.locked)
-        built = build(where, wanted, no_cache=chosen.no_cache)
-        other = plan.other_half(where, built.plan)
-    _show(built)
-    if other:
-        console.note(
-            f"{other.image} does not go with this build ({console.some(other.because)}): "
-            f"run `nox -s {where.family[other.image].session}`, too"
-        )
+        done = []
+        for where, names in plan.having(plan.sites(chosen.stack, locked=chosen.locked), wanted):
+            built = build(where, names, no_cache=chosen.no_cache)
+            done.append((where, built, plan.other_half(where, built.plan)))
+    for where, built, other in done:
+        _show(built)
+        if other:
+            of_stack = "" if where.is_default else f" -- --stack {where.stack.name}"
+            console.note(
+                f"{other.image} does not go with this build ({console.some(other.because)}): "
+                f"run `nox -s {where.family[other.image].session}{of_stack}`, too"
+            )
     return 0
 
 

@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich import box
@@ -62,34 +63,69 @@ def main(argv: list[str]) -> int:
     options = _parse(argv)
     if options.cluster:
         return _on_cluster(options)
-    driver, executors = options.driver, options.executor
-    own = driver is None and executors is None
-    if driver is None or executors is None:
-        # Only here: two named images from elsewhere need no family of ours.
-        here = plan.site(options.stack)
-        driver = driver or here.name(here.family.pair.driver)
-        executors = executors or here.name(here.family.pair.executors)
-    began = time.monotonic()
-    pair = (facts.resolve(driver), facts.resolve(executors))
-    shared = layers.compare(driver, executors)
-    report = parity.compare(facts.collect(driver), facts.collect(executors), shared)
-    seconds = time.monotonic() - began
+    pairs = _pairs(options)
+    documents, broken = [], []
+    for pair in pairs:
+        report, shared = _compare(pair)
+        if options.json:
+            documents.append(as_json(pair.driver, pair.executors, report, shared))
+        else:
+            show(pair.driver, pair.executors, report, shared, options.failures)
+        if not report.holds:
+            broken.append(failure(pair.driver, pair.executors, report))
     if options.json:
-        print(json.dumps(as_json(driver, executors, report, shared), indent=2))
-    else:
-        show(driver, executors, report, shared, options.failures)
-    if pair == (facts.resolve(driver), facts.resolve(executors)):  # else a tag moved meanwhile
-        _record(pair, report, seconds, own=own)
-    if report.holds:
-        return 0
-    raise failure(driver, executors, report)
+        print(json.dumps({"pairs": documents} if len(documents) > 1 else documents[0], indent=2))
+    if len(broken) > 1:
+        raise ParityError("\n".join(str(error) for error in broken), broken[0].remedy)
+    if broken:
+        raise broken[0]
+    return 0
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """References of a driver's and an executors' image; `own` where the family says that."""
+
+    driver: str
+    executors: str
+    own: bool
+
+
+def _pairs(options: argparse.Namespace) -> list[_Pair]:
+    """Return what is to be compared: the two that are named, else each pair of the family."""
+    if options.driver and options.executor:  # two images from elsewhere need no family of ours
+        return [_Pair(options.driver, options.executor, own=False)]
+    sites = plan.sites(options.stack)
+    if options.driver or options.executor:
+        here = sites[0]
+        first = here.family.pair
+        driver = options.driver or here.name(first.driver)
+        return [_Pair(driver, options.executor or here.name(first.executors), own=False)]
+    return [
+        _Pair(here.name(pair.driver), here.name(pair.executors), own=True)
+        for here in sites
+        for pair in here.family.pairs
+    ]
+
+
+def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:
+    """Compare two images, and keep what that proves of them."""
+    began = time.monotonic()
+    before = (facts.resolve(pair.driver), facts.resolve(pair.executors))
+    shared = layers.compare(pair.driver, pair.executors)
+    report = parity.compare(facts.collect(pair.driver), facts.collect(pair.executors), shared)
+    seconds = time.monotonic() - began
+    after = (facts.resolve(pair.driver), facts.resolve(pair.executors))
+    if before == after:  # else a tag moved meanwhile
+        _record(before, report, seconds, own=pair.own)
+    return report, shared
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = commands.parser("parity", __doc__)
     parser.add_argument("--driver", metavar="IMAGE", help="where the driver runs: any image")
     parser.add_argument("--executor", metavar="IMAGE", help="where the executors run: any image")
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument("--json", action="store_true", help="print the report for machines")
     parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
     live = parser.add_argument_group("on a Kubernetes that KUBECONFIG names")

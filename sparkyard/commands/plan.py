@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from sparkyard import commands, console
+from sparkyard.family import stack
 from sparkyard.plan import plan
 
 _NAMED = 4
@@ -13,17 +16,23 @@ def main(argv: list[str]) -> int:
     """Print the plan as a table or as JSON; nothing is built."""
     parser = commands.parser("plan", __doc__)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="images (default: all)")
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
-    made = plan.make(plan.site(chosen.stack), tuple(chosen.images))
+    asked = plan.having(plan.sites(chosen.stack), chosen.images)
+    plans = [plan.make(where, names) for where, names in asked]
     if chosen.json:
-        print(made.as_json())
+        # One stack's plan stands alone, as it did before there were several.
+        documents = [made.as_document() for made in plans]
+        several = chosen.stack == stack.ALL
+        print(json.dumps({"stacks": documents} if several else documents[0], indent=2))
         return 0
     rows = []
-    for step in made.steps:
-        more = len(step.because) - _NAMED
-        because = ", ".join(step.because[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-        rows.append((step.image, "rebuild" if step.rebuild else "up to date", because))
-    console.table(("image", "plan", "because of"), rows)
+    for made in plans:
+        for step in made.steps:
+            more = len(step.because) - _NAMED
+            because = ", ".join(step.because[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+            todo = "rebuild" if step.rebuild else "up to date"
+            rows.append((step.image, made.stack.name, todo, because))
+    console.table(("image", "stack", "plan", "because of"), rows)
     return 0

@@ -32,7 +32,7 @@ def main(argv: list[str], session: Session = _ALL) -> int:
     parser.add_argument(
         "images", nargs="*", metavar="IMAGE", help="an image, or the session that builds it"
     )
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument(
         "--dry-run", action="store_true", help="say what would be sent and tagged, and do nothing"
     )
@@ -41,18 +41,21 @@ def main(argv: list[str], session: Session = _ALL) -> int:
     )
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
-    where = plan.site(chosen.stack)
     wanted = tuple(filter(None, (session.image, *chosen.images)))
-    for name in wanted:
-        where.family.find(name)
-    registry = pushing.place(where, start=False)
+    asked = plan.having(plan.sites(chosen.stack), wanted)
+    registry = pushing.place(asked[0][0], start=False)
     untested = _warn if chosen.allow_untested else None
-    images = pushing.collect(where, wanted, untested=untested)
-    if chosen.dry_run:
-        done = pushing.rehearse(registry, images)
-    else:
-        registry = pushing.place(where)
-        done = pushing.send(registry, images, console.note)
+    groups = [pushing.collect(where, names, untested=untested) for where, names in asked]
+    if not chosen.dry_run:
+        registry = pushing.place(asked[0][0])
+        for group in groups:  # nothing is sent before it is known that all may be
+            pushing.look(registry, group)
+    done: list[Pushed] = []
+    for group in groups:
+        if chosen.dry_run:
+            done += pushing.rehearse(registry, group)
+        else:
+            done += pushing.send(registry, group, console.note)
     if chosen.json:
         document = {"registry": registry.host, "images": [_as_json(each) for each in done]}
         print(json.dumps(document, indent=2))

@@ -29,12 +29,13 @@ def main(argv: list[str]) -> int:
     """
     options = _parse(argv)
     written = []
-    for reference in options.image or _family(options.stack):
+    named = {reference: _stem(reference) for reference in options.image}
+    for reference, stem in (named or _family(options.stack)).items():
         identity = facts.resolve(reference)
         made = sbom.of_image(identity, options.created or created_of(identity))
         packages = release.packages(facts.collect(identity.digest))
         sbom.check(made.spdx, made.cyclonedx, made.digest, packages)
-        written.append((reference, made, _write(options.output, reference, made)))
+        written.append((reference, made, _write(options.output, stem, made)))
     if options.json:
         print(json.dumps([_as_json(*each) for each in written], indent=2))
     else:
@@ -57,19 +58,26 @@ def _parse(argv: list[str]) -> argparse.Namespace:
         help="where the documents are written (default: build/sbom)",
     )  # fmt: skip
     parser.add_argument("--created", default="", help="the documents' time (default: the image's)")
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument("--json", action="store_true", help="print the counts for machines")
     return parser.parse_args(argv)
 
 
-def _family(stack: str) -> list[str]:
-    here = plan.site(stack)
-    return [here.name(image.name) for image in here.family.published]
+def _family(stack: str) -> dict[str, str]:
+    """Return the references of the family's images, each with what its documents are called."""
+    return {
+        where.name(image.name): where.with_stack(image.name)
+        for where in plan.sites(stack)
+        for image in where.family.published
+    }
 
 
-def _write(directory: Path, reference: str, made: Sbom) -> list[str]:
+def _stem(reference: str) -> str:
+    return reference.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0]
+
+
+def _write(directory: Path, stem: str, made: Sbom) -> list[str]:
     directory.mkdir(parents=True, exist_ok=True)
-    stem = reference.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0]
     files = {f"{stem}.spdx.json": made.spdx, f"{stem}.cdx.json": made.cyclonedx}
     for name, content in files.items():
         (directory / name).write_bytes(content)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Iterable
 
 from sparkyard import commands, console, evidence, tags, versions
 from sparkyard.plan import plan
-from sparkyard.plan.plan import INPUTS_LABEL
+from sparkyard.plan.plan import INPUTS_LABEL, Site
 from sparkyard.tags import Tagged
 
 _LABELS = ("org.opencontainers.image.", f"{plan.LABEL}.")
@@ -23,29 +24,38 @@ def main(argv: list[str]) -> int:
     parser = commands.parser("tags", __doc__)
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="images (default: all)")
     parser.add_argument("--version", default="", help="as if they were released under it")
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
     if chosen.version:
         versions.parse(chosen.version)  # before all that takes longer
-    where = plan.site(chosen.stack)
-    wanted = {where.family.find(name).name for name in chosen.images}
-    found = tags.of_site(where, tuple(wanted), chosen.version)
-    built = {each.image.name for each in found}
-    absent = {
-        image.name: f"nox -s {image.session}"
-        for image in where.family.published
-        if image.name not in built and (not wanted or image.name in wanted)
-    }
+    documents, lines = [], []
+    absent: dict[str, str] = {}
+    for where, names in plan.having(plan.sites(chosen.stack), chosen.images):
+        tagged = tags.of_site(where, names, chosen.version)
+        documents += [as_json(one) for one in tagged]
+        parts = where.settings.evidence_parts
+        lines += [(one, evidence.needed(where.family, one.image.name, parts)) for one in tagged]
+        absent |= _not_built(where, names, {one.image.name for one in tagged})
     if chosen.json:
-        images = [as_json(each) for each in found]
-        print(json.dumps({"images": images, "not_built": absent}, indent=2))
+        print(json.dumps({"images": documents, "not_built": absent}, indent=2))
         return 0
-    for each in found:
-        _show(each, evidence.needed(where.family, each.image.name, where.settings.evidence_parts))
+    for one, needed in lines:
+        _show(one, needed)
     for name, command in absent.items():
         console.note(f"{name} is not built: {command}")
     return 0
+
+
+def _not_built(where: Site, names: Iterable[str], built: Collection[str]) -> dict[str, str]:
+    """Return the command that builds each image which was asked for and is not there."""
+    asked = {where.family.find(name).name for name in names}
+    of_stack = "" if where.is_default else f" -- --stack {where.stack.name}"
+    return {
+        where.with_stack(image.name): f"nox -s {image.session}{of_stack}"
+        for image in where.family.published
+        if image.name not in built and (not asked or image.name in asked)
+    }
 
 
 def as_json(each: Tagged) -> dict[str, object]:

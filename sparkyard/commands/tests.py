@@ -58,11 +58,28 @@ def main(argv: list[str]) -> int:
         removed = remove(left_over()) + leftovers.sweep(LABEL)
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
-    where = plan.site(chosen.stack, locked=chosen.locked)
     parts = _parts(chosen.only, chosen.image)
+    exit_codes, broken = [], []
+    for where in plan.sites(chosen.stack, locked=chosen.locked):
+        code, results = _on(where, parts, chosen, rest)
+        exit_codes.append(code)
+        broken += results.broken if results else ()
+        if code == _INTERRUPTED:
+            break
+        parts = tuple(part for part in parts if part != "unit")  # they are of no stack
+        if not parts:
+            break
+    _finish(next((code for code in exit_codes if code), 0), broken)
+    return 0
+
+
+def _on(
+    where: Site, parts: tuple[str, ...], chosen: argparse.Namespace, rest: list[str]
+) -> tuple[int, test_results.Results | None]:
+    """Run tests on one stack, and return pytest's exit code and the results."""
     if set(parts) != {"unit"}:
         with turn.taken():
-            where = plan.site(chosen.stack, locked=chosen.locked)
+            where = plan.site(where.stack.name, locked=chosen.locked)
             built = build(where, ())  # all of them: tests of one image compare it with others
         if built.plan.rebuilds:
             console.note(f"built what the tests need in {built.seconds:.0f} s")
@@ -76,8 +93,7 @@ def main(argv: list[str]) -> int:
         added = os.environ.get("PYTEST_ADDOPTS", "")
         if before and not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
             _record(where, results, before)
-    _finish(exit_code, results.broken if results else ())
-    return 0
+    return exit_code, results
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -106,7 +122,7 @@ def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         help="remove what earlier runs have left in the engine and on the cluster of KUBECONFIG, "
         "and test nothing",
     )  # fmt: skip
-    commands.add_stack(parser)
+    commands.add_stack(parser, several=True)
     parser.add_argument(
         "--locked", action="store_true",
         help="refuse, instead of renewing the locks, where locked Debian packages are gone",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sparkyard import paths, toml_file
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
+from sparkyard.family import stack
 from sparkyard.names import nearest
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "drives", "tags")
+_KEYS = ("summary", "session", "stacks", "drives", "tags")
 DRIVER, EXECUTOR = "driver", "executor"
 PYTHON, JARS, APT = LAYERS = ("python-", "jars-", "apt-")
 """What the names of shared layers begin with: a group of a stack's packages follows."""
@@ -37,6 +38,7 @@ class Image:
     Attributes:
         parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
+        stacks: those that it is built on; all when empty.
         drives: the executors' image that must agree with this one, a driver's; else empty.
         takes: the shared layers and parts that it takes in.
         needs: all images and layers that must be there before it is built.
@@ -48,6 +50,7 @@ class Image:
     summary: str
     parent: str
     session: str = ""
+    stacks: tuple[str, ...] = ()
     drives: str = ""
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
@@ -59,6 +62,10 @@ class Image:
         """Whether it is tagged, tested and pushed: others are parts."""
         return bool(self.session)
 
+    def is_on(self, name: str) -> bool:
+        """Tell whether it is built on a stack."""
+        return not self.stacks or name in self.stacks
+
 
 class Pair(NamedTuple):
     """The names of a driver's image and of the executors' image that must agree with it."""
@@ -69,16 +76,30 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """All images, each after its parent."""
+    """All images, or those of one stack, each after its parent.
+
+    Attributes:
+        stack: the stack whose images they are; empty for all.
+        elsewhere: the images of other stacks alone.
+    """
 
     images: tuple[Image, ...]
     default_stack: str
     namespace: str
+    stack: str = ""
+    elsewhere: tuple[Image, ...] = ()
+
+    def on(self, name: str) -> Family:
+        """Return the images that are built on a stack."""
+        here = tuple(image for image in self.images if image.is_on(name))
+        there = tuple(image for image in self.images if not image.is_on(name))
+        return replace(self, images=here, stack=name, elsewhere=there)
 
     def __getitem__(self, name: str) -> Image:
         for image in self.images:
             if image.name == name:
                 return image
+        self._refuse_other_stack(name)
         raise UnknownNameError(
             f'There is no image "{name}" in images/images.toml.',
             nearest(name, (image.name for image in self.images)),
@@ -89,8 +110,22 @@ class Family:
         for image in self.published:
             if name in (image.name, image.session):
                 return image
+        self._refuse_other_stack(name)
         choices = [choice for image in self.published for choice in (image.name, image.session)]
         raise UnknownNameError(f'There is no image "{name}".', nearest(name, choices))
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether there is a published image of that name, or one that the session builds."""
+        return any(name in (image.name, image.session) for image in self.published)
+
+    def _refuse_other_stack(self, name: str) -> None:
+        for image in self.elsewhere:
+            if name in (image.name, image.session):
+                raise UnknownNameError(
+                    f"{image.name} is not built on the stack {self.stack}.",
+                    f"Take --stack {image.stacks[0]}, or add {self.stack} to its stacks in "
+                    "images/images.toml.",
+                )
 
     @property
     def published(self) -> tuple[Image, ...]:
@@ -166,7 +201,9 @@ def load(file: Path = paths.IMAGE_LIST) -> Family:
             needs=_needs(said, own, contexts, names),
             contexts={read: contexts[read] for read in said.reads if read in contexts},
         )
-    return replace(family, images=_in_order(images, file))
+    ordered = _in_order(images, file)
+    _check_stacks(images, file)
+    return replace(family, images=ordered)
 
 
 def listed(file: Path = paths.IMAGE_LIST) -> Family:
@@ -207,9 +244,42 @@ def _image(name: str, entry: object, images: Collection[str], file: Path) -> Ima
         summary=toml_file.text(entry, "summary", where),
         parent="",
         session=str(entry.get("session", "")),
+        stacks=_stacks(entry, where),
         drives=drives,
         tags=toml_file.texts(entry, "tags", where),
     )
+
+
+def _stacks(entry: Mapping[str, object], where: str) -> tuple[str, ...]:
+    if "stacks" not in entry:
+        return ()
+    named = toml_file.texts(entry, "stacks", where)
+    if not named:
+        raise ImageGraphError(
+            f"{where} is built on no stack: its stacks are empty.",
+            "Name the stacks that it is built on, or leave stacks out: then it is on all.",
+        )
+    for name in named:
+        if name not in stack.known():
+            raise UnknownNameError(
+                f'{where} is built on the stack "{name}", which does not exist.',
+                nearest(name, stack.known()),
+            )
+    return named
+
+
+def _check_stacks(images: Mapping[str, Image], file: Path) -> None:
+    """Check that what an image needs or drives is built on each stack that it is built on."""
+    for image in images.values():
+        others = [images[name] for name in (*image.needs, image.drives) if name in images]
+        for other in others:
+            for name in image.stacks or stack.known():
+                if not other.is_on(name):
+                    raise ImageGraphError(
+                        f"{file}: {image.name} is built on the stack {name}, and {other.name}, "
+                        "which goes with it, is not.",
+                        f"Let both name the same stacks, or {image.name} fewer.",
+                    )
 
 
 def _needs(

@@ -57,9 +57,32 @@ class Stack:
         }
 
 
+ALL = "all"
+"""The word for every stack, where one may be named."""
+
+
 def known(directory: Path = paths.STACKS) -> tuple[str, ...]:
-    """Return the names of all stacks."""
-    return tuple(sorted(file.stem for file in directory.glob("*.toml")))
+    """Return the names of all stacks.
+
+    Raises:
+        MalformedFileError: with two of them, tags of the one could be taken for the other's.
+    """
+    names = tuple(sorted(file.stem for file in directory.glob("*.toml")))
+    for name in names:
+        for other in names:
+            if name == ALL or (name != other and _mistakable(name, other)):
+                raise MalformedFileError(
+                    f'{directory}: a stack cannot be called "{name}"'
+                    + (f' beside "{other}".' if name != ALL else ": that means every stack."),
+                    "Tags end and begin with a stack's name: rename the file, and its directory "
+                    "in package-dependencies/.",
+                )
+    return names
+
+
+def _mistakable(name: str, other: str) -> bool:
+    """Tell whether tags that begin or end with one name do so with the other, too."""
+    return other.startswith(f"{name}-") or other.endswith(f"-{name}")
 
 
 def load(name: str, directory: Path = paths.STACKS) -> Stack:

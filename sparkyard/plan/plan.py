@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -67,10 +67,9 @@ class Plan:
             ),
         )
 
-    def as_json(self) -> str:
-        """Return the plan as the document that `nox -s plan -- --json` prints."""
-        document = {"stack": self.stack.name, "images": [asdict(step) for step in self.steps]}
-        return json.dumps(document, indent=2)
+    def as_document(self) -> dict[str, object]:
+        """Return the plan ready for `json.dumps`."""
+        return {"stack": self.stack.name, "images": [asdict(step) for step in self.steps]}
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,15 @@ class Site:
         """Return the reference of an image, by default with the stack's moving tag."""
         return f"{self.repository}/{image}:{tag or self.stack.name}"
 
+    @property
+    def is_default(self) -> bool:
+        """Whether its stack is the one whose names go without the stack's."""
+        return self.stack.name == self.family.default_stack
+
+    def with_stack(self, name: str) -> str:
+        """Return a name as it is told from those of other stacks: the default stack's is bare."""
+        return name if self.is_default else f"{name}-{self.stack.name}"
+
 
 def site(stack_name: str = "", *, locked: bool = False) -> Site:
     """Read the files that describe what can be built; `stack_name` defaults to images.toml's.
@@ -100,9 +108,43 @@ def site(stack_name: str = "", *, locked: bool = False) -> Site:
         locked: let no build renew a lock, whatever the setting says.
     """
     family = images.load()
+    return _site(family, stack_name or family.default_stack, _settings(locked=locked))
+
+
+def sites(stack_name: str = "", *, locked: bool = False) -> tuple[Site, ...]:
+    """Return the site of each stack that a name means: "all" means all, the default one first.
+
+    Args: as of `site`.
+    """
+    if stack_name != stack.ALL:
+        return (site(stack_name, locked=locked),)
+    family, read = images.load(), _settings(locked=locked)
+    names = dict.fromkeys((family.default_stack, *stack.known()))
+    return tuple(_site(family, name, read) for name in names)
+
+
+def having(known: Sequence[Site], wanted: Sequence[str]) -> list[tuple[Site, tuple[str, ...]]]:
+    """Return the sites that have some of the named images, each with the names that it has.
+
+    Without a name, all sites are returned.
+
+    Raises:
+        UnknownNameError: a name is on none of them.
+    """
+    for name in wanted:
+        if not any(name in where.family for where in known):
+            known[0].family.find(name)
+    chosen = [(where, tuple(n for n in wanted if n in where.family)) for where in known]
+    return [(where, names) for where, names in chosen if names or not wanted]
+
+
+def _settings(*, locked: bool) -> Settings:
     read = settings.load()
-    read = replace(read, locked=read.locked or locked)
-    return Site(family, stack.load(stack_name or family.default_stack), read)
+    return replace(read, locked=read.locked or locked)
+
+
+def _site(family: Family, name: str, read: Settings) -> Site:
+    return Site(family.on(name), stack.load(name), read)
 
 
 def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) -> Plan:

@@ -15,6 +15,7 @@ from sparkyard import evidence, git, tags
 from sparkyard.engine import engine
 from sparkyard.errors import ImageMissingError, ImmutableTagError, ReferenceFormatError
 from sparkyard.facts import facts
+from sparkyard.family import stack
 from sparkyard.family.images import EXECUTOR, Family, Image
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site, Step
@@ -160,6 +161,7 @@ def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) 
         ReferenceFormatError: one is.
     """
     channels = set(registry.tags(f"{namespace}/{RELEASES}"))
+    channels |= {f"{name}-{of}" for name in channels for of in stack.known()}
     if both := sorted(channels & set(moving)):
         raise ReferenceFormatError(
             f'The tag "{both[0]}" is a channel in {registry.host}/{namespace}: it names a release, '
@@ -176,8 +178,7 @@ def send(registry: Registry, images: Sequence[Pushed], tell: Tell) -> list[Pushe
         TagMovedError: somebody else moves one of them at the same time.
         SparkyardError: see `push.upload`.
     """
-    before = _named(registry, images)
-    check(registry, images, before)
+    before = look(registry, images)
     for namespace in {each.repository.rpartition("/")[0] for each in images}:
         check_no_channel(registry, namespace, (t for each in images for t in each.tags.moving))
     sent = _Shares()
@@ -197,8 +198,7 @@ def send(registry: Registry, images: Sequence[Pushed], tell: Tell) -> list[Pushe
 
 def rehearse(registry: Registry, images: Sequence[Pushed]) -> list[Pushed]:
     """Return the images with what `send` would send and set now. Raises as `send`."""
-    before = _named(registry, images)
-    check(registry, images, before)
+    before = look(registry, images)
     sent = _Shares()
     push.survey(registry, uploads(images), account=sent.add)
     return [
@@ -209,6 +209,13 @@ def rehearse(registry: Registry, images: Sequence[Pushed]) -> list[Pushed]:
         )
         for each in images
     ]
+
+
+def look(registry: Registry, images: Sequence[Pushed]) -> dict[tuple[str, str], str]:
+    """Return what each tag names now, by repository and tag; raises as `check`."""
+    before = _named(registry, images)
+    check(registry, images, before)
+    return before
 
 
 def steps(images: Sequence[Pushed]) -> list[tuple[Pushed, str, bool]]:

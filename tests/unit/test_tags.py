@@ -33,7 +33,7 @@ FAMILY = Family(
         Image("with-r", "x", "notebook", session="w", tags=("r", "java")),
         Image("side", "x", "base", session="s", tags=("versions", "spark", "hadoop", "scala")),
     ),
-    "s",
+    "spark-3.5",
     "n",
 )
 NOTEBOOK = replace(
@@ -47,24 +47,30 @@ def of(image: str, facts: Facts, **origin: Any) -> Tags:
     return tags.tags(FAMILY[image], FAMILY, facts, made)
 
 
+def bare(found: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the tags without those that have the stack's name behind them."""
+    return tuple(tag for tag in found if not tag.endswith("-spark-3.5"))
+
+
 def test_the_executors_tag_tells_all_versions() -> None:
-    assert of("side", GOOD).moving == (
+    assert bare(of("side", GOOD).moving) == (
         "spark-3.5", "python-3.11", "java-8", VERSIONS, "spark-3.5.9", "hadoop-3.3.4", "scala-2.12",
     )  # fmt: skip
 
 
 def test_an_image_has_its_ancestors_tags_each_once() -> None:
-    assert of("notebook", NOTEBOOK).moving == (
+    assert bare(of("notebook", NOTEBOOK).moving) == (
         "spark-3.5", "python-3.11", "java-8", VERSIONS, "jupyterhub-6.1.1",
     )  # fmt: skip
-    assert of("with-r", NOTEBOOK).moving == (*of("notebook", NOTEBOOK).moving, "r-4.5.0")
+    notebook = bare(of("notebook", NOTEBOOK).moving)
+    assert bare(of("with-r", NOTEBOOK).moving) == (*notebook, "r-4.5.0")
 
 
 def test_what_never_moves_is_told_apart_from_what_does() -> None:
     plain = of("side", GOOD)
     assert plain.immutable == (f"spark-3.5-{FINGERPRINT}",)
     released = of("side", GOOD, checkout=CHECKOUT, version="1.4.0")
-    assert released.immutable == (f"spark-3.5-{FINGERPRINT}", COMMIT, "1.4.0")
+    assert bare(released.immutable) == (f"spark-3.5-{FINGERPRINT}", COMMIT, "1.4.0")
     assert released.version == "1.4.0"
     assert "main" in released.moving
     assert not set(released.immutable) & set(released.moving)
@@ -78,7 +84,7 @@ def test_a_dirty_tree_has_no_tag_that_never_moves() -> None:
 
 def test_a_detached_head_has_no_branch() -> None:
     detached = of("side", GOOD, checkout=replace(CHECKOUT, branch=""))
-    assert detached.immutable[-1] == COMMIT
+    assert bare(detached.immutable)[-1] == COMMIT
     assert detached.moving == of("side", GOOD).moving
 
 
@@ -184,21 +190,46 @@ def test_the_familys_own_taggers_all_exist_and_all_are_used() -> None:
     ],
 )
 def test_a_branch_becomes_a_tag(branch: str, tag: str) -> None:
-    assert tags.branch_tag(branch, "spark-3.5") == oci.check_tag(tag)
+    assert tags.branch_tag(branch) == oci.check_tag(tag)
 
 
 @pytest.mark.parametrize(
     "branch",
-    ["1.4.0", "v1.4.0", "1.4", "1.4.0-rc.1", "2024", "latest", "stable", "spark-3.5", COMMIT,
+    ["1.4.0", "v1.4.0", "1.4", "1.4.0-rc.1", "2024", "latest", "stable", COMMIT,
      "spark-3.5-0123456789ab", f"{COMMIT}-dirty", VERSIONS, "spark-3.4.1", "java-11", "branch-x"],
 )  # fmt: skip
 def test_a_branch_is_never_taken_for_another_kind_of_tag(branch: str) -> None:
-    assert tags.branch_tag(branch, "spark-3.5") == f"branch-{branch}"
+    assert tags.branch_tag(branch) == f"branch-{branch}"
 
 
 @pytest.mark.parametrize(("one", "other"), [("ветка", "ветви"), ("a" * 200, "a" * 199 + "b")])
 def test_branches_of_which_little_is_left_stay_apart(one: str, other: str) -> None:
-    first, second = (tags.branch_tag(branch, "spark-3.5") for branch in (one, other))
+    first, second = (tags.branch_tag(branch) for branch in (one, other))
     assert first != second
     assert oci.check_tag(first)
     assert oci.check_tag(second)
+
+
+def test_a_branch_is_never_taken_for_another_branch_of_a_stack() -> None:
+    for branch in ("spark-3.5", "main-spark-3.5", "latest-spark-3.5"):
+        tag = tags.branch_tag(branch)
+        assert branch in tag
+        assert not tag.endswith("-spark-3.5")
+        assert oci.check_tag(f"{tag}-spark-3.5")
+
+
+def test_stacks_never_claim_one_tag() -> None:
+    family = Family((Image("base", "x", "debian", tags=("python", "java")),), "spark-3.5", "n")
+    claimed = {}
+    for stack in ("spark-3.5", "spark-4"):
+        origin = Origin(stack, FINGERPRINT, CHECKOUT, "1.4.0")
+        found = tags.tags(family["base"], family, GOOD, origin)
+        claimed[stack] = {*found.immutable, *found.moving}
+    assert {"1.4.0", "1.4.0-spark-3.5", COMMIT, "main", "java-8"} <= claimed["spark-3.5"]
+    assert {"1.4.0-spark-4", f"{COMMIT}-spark-4", "main-spark-4"} <= claimed["spark-4"]
+    assert not claimed["spark-3.5"] & claimed["spark-4"]
+
+
+def test_a_version_that_names_a_stack_is_refused() -> None:
+    with pytest.raises(ReferenceFormatError, match=r"taken for 1\.4\.0 on the stack spark-3\.5"):
+        tags.check_version("1.4.0-spark-3.5")

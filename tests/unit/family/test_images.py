@@ -198,3 +198,44 @@ def test_a_list_that_lacks_something(tmp_path: Path, text: str) -> None:
 def test_the_familys_own_list_can_be_read() -> None:
     family = images.load()
     assert all(family[name].published for name in family.pair)
+
+
+STACK = "spark-3.5"
+OF_STACK = FAMILY.replace('session = "leaf_it"', f'session = "leaf_it"\nstacks = ["{STACK}"]')
+
+
+def test_a_stack_has_the_images_that_name_it_and_those_that_name_none(tmp_path: Path) -> None:
+    family = load(tmp_path, OF_STACK)
+    assert family.on(STACK)["leaf"].stacks == (STACK,)
+    other = family.on("spark-9")
+    assert "leaf_it" not in other
+    assert "mid" in other
+    with pytest.raises(UnknownNameError, match="leaf is not built on the stack spark-9") as refusal:
+        other.find("leaf_it")
+    assert f"--stack {STACK}" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("stacks", "error", "told"),
+    [
+        ("[]", ImageGraphError, "its stacks are empty"),
+        ('["spark-3.6"]', UnknownNameError, 'the stack "spark-3.6", which does not exist'),
+        ('"spark-3.5"', MalformedFileError, "not a list"),
+    ],
+)
+def test_stacks_that_cannot_be_are_named(
+    tmp_path: Path, stacks: str, error: type[SparkyardError], told: str
+) -> None:
+    refusal = refused(tmp_path, OF_STACK.replace(f'["{STACK}"]', stacks), error)
+    assert told in refusal.what
+    assert "images.leaf" in refusal.what
+
+
+@pytest.mark.parametrize("session", ["mid", "sides"])
+def test_an_image_without_what_it_needs_on_its_stack_is_refused(
+    tmp_path: Path, session: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images.stack, "known", lambda: (STACK, "spark-9"))
+    text = FAMILY.replace(f'"{session}"', f'"{session}"\nstacks = ["{STACK}"]')
+    refusal = refused(tmp_path, text, ImageGraphError)
+    assert "leaf is built on the stack spark-9" in refusal.what

@@ -78,3 +78,13 @@ def test_all_stacks_of_the_checkout_can_be_read() -> None:
     assert stack.known()
     for name in stack.known():
         assert stack.load(name).dependencies.is_dir()
+
+
+@pytest.mark.parametrize("names", [("4", "spark-4"), ("spark-4", "spark-4-test"), ("all",)])
+def test_names_whose_tags_could_be_mistaken_are_refused(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name in names:
+        (tmp_path / f"{name}.toml").write_text(TEXT)
+    with pytest.raises(MalformedFileError, match="a stack cannot be called"):
+        stack.known(tmp_path)
