@@ -59,7 +59,8 @@ def main(argv: list[str]) -> int:
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
     parts = _parts(chosen.only, chosen.image)
-    exit_codes, broken = [], []
+    exit_codes: list[int] = []
+    broken: list[str] = []
     for where in plan.sites(chosen.stack, locked=chosen.locked):
         code, results = _on(where, parts, chosen, rest)
         exit_codes.append(code)
