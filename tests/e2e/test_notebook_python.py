@@ -56,6 +56,7 @@ def executors() -> int:
     return WORKERS
 
 
+@pytest.mark.every_stack
 class TestOnAStandaloneCluster(PythonJobs):
     """Every kind of job, on a master and workers."""
 
