@@ -1,7 +1,7 @@
 """Test the code, the images, and the family end to end on a Spark cluster.
 
-Of all stacks the default one has every test, each other the tests of its images, and of the kinds of
-job on a Spark cluster and on Kubernetes; with --nightly, each has all.
+With --stack all, the default stack has every test, and each other those of its images and of the
+kinds of job on a Spark cluster and on Kubernetes; with --nightly, each has all.
 """
 
 from __future__ import annotations
