@@ -1,4 +1,4 @@
-"""Do the jars of each class path fit together in the images, as they did when they were locked?"""
+"""Are the locked jars in the directories of their class paths, and do those of a JVM fit there?"""
 
 from __future__ import annotations
 
@@ -6,28 +6,53 @@ from collections.abc import Callable
 
 import pytest
 
+from sparkyard.family import images
 from sparkyard.locks import jars
-from sparkyard.locks.class_paths import OF_SPARK, SPARK
-from sparkyard.locks.jar_checks import Jar, check, name_of
+from sparkyard.locks.class_paths import OF_SPARK
+from sparkyard.locks.jar_checks import check, name_of
 from sparkyard.plan.plan import Site
 from tests.support import Container
 
+FAMILY = images.load()
+WITH_JARS = [
+    image.name
+    for image in FAMILY.published
+    if any(layer.startswith(images.JARS) for layer in FAMILY.takes(image.name))
+]
 
-@pytest.mark.parametrize("side", ["driver_image", "executor_image"])
-def test_the_jars_of_each_jvm_fit(
-    request: pytest.FixtureRequest,
+
+@pytest.mark.parametrize("name", WITH_JARS)
+def test_locked_jars_are_on_their_class_path_and_fit(
     containers: Callable[[str], Container],
+    reference: Callable[[str], str],
     site: Site,
-    side: str,
+    name: str,
 ) -> None:
-    container = containers(request.getfixturevalue(side))
-    groups = jars.declared(site.stack.dependencies)
-    class_paths = {OF_SPARK, *(group.class_path for group in groups)}
-    found: dict[str, list[Jar]] = {}
-    for class_path in class_paths:
-        directory = class_path.directory or site.stack.arguments["JARS_DIRECTORY"]
-        listed = container.exec("ls", directory, check=class_path == OF_SPARK).stdout.split()
-        found[class_path.name] = [name_of(file, where=directory) for file in listed]
-    assert len(found[SPARK]) > 200
-    jvms = [[jar for name in class_path.jvm for jar in found[name]] for class_path in class_paths]
-    check(jvms, site.stack.class_level)
+    stack = site.stack
+    layers = FAMILY.takes(name)
+    groups = [
+        group
+        for group in jars.declared(stack.dependencies)
+        if f"{images.JARS}{group.name}" in layers
+    ]
+    class_paths = {group.class_path for group in groups}
+    if any(class_path.has_spark for class_path in class_paths):
+        class_paths.add(OF_SPARK)
+    directories = {
+        class_path: class_path.directory or stack.arguments["JARS_DIRECTORY"]
+        for class_path in class_paths
+    }
+    container = containers(reference(name))
+    files = {
+        class_path.name: container.exec("ls", directory).stdout.split()
+        for class_path, directory in directories.items()
+    }
+    for group in groups:
+        locked = {jar.name for jar in jars.locked_group(stack.dependencies, group)}
+        assert locked
+        assert locked <= set(files[group.class_path.name])
+    jvms = [
+        [name_of(file, where=name) for path in class_path.jvm for file in files.get(path, ())]
+        for class_path in directories
+    ]
+    check(jvms, stack.class_level)
