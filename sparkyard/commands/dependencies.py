@@ -132,7 +132,7 @@ def _lock_jars(copy: Stack, where: Site) -> None:
     jars.lock(
         copy.dependencies,
         resolve=jar_resolver.in_container(base, copy.debian, explain=explain, secrets=secrets),
-        spark_jars=spark_jars.names(
+        spark_jars=lambda: spark_jars.names(
             copy.dependencies,
             index=where.settings.pypi_index or settings.PYPI,
             ca_bundle=bundle,
