@@ -1,7 +1,8 @@
 """What is in an image? One typed document of facts, collected by looking inside, kept by digest.
 
-`sparkyard.facts.collector` writes the document; this module types it, and asks the engine for it. A
-fact that could not be had is None, and `Facts.missing` gives the reason under its dotted name.
+Modules of `sparkyard.facts.collector` write the document; this module types it, and asks the engine
+for it. A fact that could not be had is None, and `Facts.missing` gives the reason under its dotted
+name.
 """
 
 from __future__ import annotations
@@ -10,12 +11,11 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sparkyard.command import mask, run
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
-from sparkyard.facts import collector, look_inside
+from sparkyard.facts import collector, joined, look_inside
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
 
@@ -161,7 +161,7 @@ class ConfFile:
 
 @dataclass(frozen=True)
 class Conf:
-    """Spark's configuration; a value that looks like a credential is `collector.WITHHELD`."""
+    """Spark's configuration; a value that looks like a credential is `redaction.WITHHELD`."""
 
     directory: str | None
     defaults_path: str | None
@@ -211,7 +211,7 @@ class Facts:
     def interpreter(self, role: str) -> Interpreter | None:
         """Return the interpreter of a role, "driver" or "worker"; None where there is none."""
         wanted = (self.python.driver if role == "driver" else self.python.worker).interpreter
-        return next((each for each in self.interpreters if each.executable == wanted), None)
+        return next((python for python in self.interpreters if python.executable == wanted), None)
 
 
 def parse(document: str) -> Facts:
@@ -272,7 +272,7 @@ def collect(reference: str) -> Facts:
 
     Raises:
         ImageMissingError: there is no such image.
-        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+        InspectionError: the image has no Python 3.9 or newer, or the collector failed in it.
     """
     image = resolve(reference)
     look = Look("facts", collector_source(), f"{image.reference} cannot be looked into")
@@ -281,7 +281,7 @@ def collect(reference: str) -> Facts:
 
 def collector_source() -> str:
     """Return the collector as text: what is piped into an image, or shipped to an executor."""
-    return Path(collector.__file__).read_text(encoding="utf-8")
+    return joined.program("sparkyard.facts.collector.document")
 
 
 def _not_facts(why: str) -> InspectionError:

@@ -1,7 +1,8 @@
 """What does a collector see in an image? It runs there once; what it wrote is kept by digest.
 
-A collector is one file of Python, standard library only, that writes one JSON object on one line.
-It takes the place of the image's entrypoint, and is given no network.
+A collector is a program of Python, standard library only, that writes one JSON object on one line:
+`sparkyard.facts.joined` makes it of modules. It takes the place of the image's entrypoint, and is
+given no network.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ FIND_PYTHON = f"""
 for python in "${{PYSPARK_PYTHON:-python3}}" python3 python /opt/venv/bin/python \
     /opt/conda/bin/python /usr/bin/python3* /usr/local/bin/python3*; do
     found=$(command -v "$python" 2>/dev/null) || continue
-    "$found" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue
+    "$found" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || continue
     exec "$found" -I -S -B - "$@"
 done
 exit {NO_PYTHON}
@@ -68,7 +69,7 @@ def collect(image: ImageIdentity, look: Look, parse: Callable[[str], _Document])
         parse: raises InspectionError for a text that is no such document.
 
     Raises:
-        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+        InspectionError: the image has no Python 3.9 or newer, or the collector failed in it.
         CommandFailedError: it did not end in time.
     """
     made_by = hashlib.sha256(look.source.encode()).hexdigest()[:12]
@@ -98,8 +99,8 @@ def _run(digest: str, look: Look) -> str:
     if ended.exit_code == 0 and lines:
         return lines[-1]
     if ended.exit_code == NO_PYTHON:
-        why = "the image has no Python 3.6 or newer."
-        remedy = "A PySpark driver or executor needs one: check that this is the image you mean."
+        why = "the image has no Python 3.9 or newer."
+        remedy = "It takes one to look inside: check that this is the image you mean."
     elif ended.exit_code in (126, 127):
         why = "the image cannot run /bin/sh."
         remedy = "Take an image with a shell, made for this machine's architecture."

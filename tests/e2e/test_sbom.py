@@ -11,7 +11,7 @@ import pytest
 
 from sparkyard.command import run
 from sparkyard.commands import sbom as command
-from sparkyard.facts import facts, ownership, ownership_collector
+from sparkyard.facts import facts, joined, ownership
 from sparkyard.plan import plan
 from sparkyard.record.record import Packages
 from sparkyard.sbom import sbom
@@ -29,17 +29,17 @@ PUBLISHED = [image.name for image in plan.site().family.published]
 # Asks dpkg itself about files of which the collector says that dpkg lists them, and of others.
 ASK_DPKG = """
 import json, subprocess, sys
-names = {"__name__": "collector"}
-exec(sys.stdin.read(), names)
-found, _ = names["account"]("/", True)
-files = sorted(found.tree.sizes)
+exec(sys.stdin.read(), {"__name__": "collector"})
+from sparkyard.facts.ownership_collector.document import account
+owners, _ = account()
+files = sorted(owners.tree.sizes)
 sample = files[::97]
 told = subprocess.run(["dpkg", "-S", "--", *sample], stdout=subprocess.PIPE, text=True).stdout
 said = {}
 for line in told.splitlines():
     packages, _, path = line.rpartition(": ")
-    said[path] = sorted(each.partition(":")[0] for each in packages.split(", "))
-print(json.dumps({path: [said.get(path), found.owners.get(path)] for path in sample}))
+    said[path] = sorted(name.partition(":")[0] for name in packages.split(", "))
+print(json.dumps({path: [said.get(path), owners.of.get(path)] for path in sample}))
 """
 DISTRIBUTIONS = """
 import importlib.metadata, json
@@ -120,7 +120,7 @@ def test_r_itself_finds_the_same_packages(
 
 
 def test_dpkg_itself_names_the_same_owners(driver_image: str, lab: Lab) -> None:
-    source = Path(ownership_collector.__file__).read_text()
+    source = joined.program("sparkyard.facts.ownership_collector.document")
     options = ("--entrypoint", "/opt/venv/bin/python", "--user", "0", "--network", "none")
     code = ("-I", "-B", "-c", ASK_DPKG)
     asked = json.loads(must(lab.once(driver_image, *code, options=options, stdin=source)))
