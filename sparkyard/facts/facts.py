@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sparkyard.command import mask, run
-from sparkyard.decode import NotOfThatTypeError, decode
-from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
+from sparkyard.errors import EngineMissingError, ImageMissingError
 from sparkyard.facts import collector, joined, look_inside
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
@@ -215,22 +214,8 @@ class Facts:
 
 
 def parse(document: str) -> Facts:
-    """Return the facts of a JSON document.
-
-    Raises:
-        InspectionError: it is not JSON, of another schema, or misses a part.
-    """
-    try:
-        data = json.loads(document)
-    except ValueError as error:
-        raise _not_facts(f"not JSON ({error})") from error
-    if not isinstance(data, dict) or data.get("schema") != collector.SCHEMA:
-        told = data.get("schema") if isinstance(data, dict) else type(data).__name__
-        raise _not_facts(f"schema {told!r} where {collector.SCHEMA} is known")
-    try:
-        return decode(Facts, data, "facts")
-    except NotOfThatTypeError as error:
-        raise _not_facts(str(error)) from error
+    """Return the facts of a JSON document, or raise an InspectionError."""
+    return look_inside.typed(document, Facts, collector.SCHEMA, "facts")
 
 
 def resolve(reference: str) -> ImageIdentity:
@@ -282,9 +267,3 @@ def collect(reference: str) -> Facts:
 def collector_source() -> str:
     """Return the collector as text: what is piped into an image, or shipped to an executor."""
     return joined.program("sparkyard.facts.collector.document")
-
-
-def _not_facts(why: str) -> InspectionError:
-    return InspectionError(
-        f"This is no document of facts: {why}.", "Collect the facts again with this version."
-    )

@@ -1,7 +1,7 @@
 """How do modules of this checkout become one program that any Python can be given as text?
 
 An image may be read-only and its user unknown, and an executor is given a program by its JVM: so
-nothing is unpacked there. The program holds its modules as text and imports them from memory.
+nothing is unpacked there. The program holds its modules as text, each after those that it imports.
 """
 
 from __future__ import annotations
@@ -11,30 +11,39 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sparkyard import paths
-from sparkyard.facts import sent_in
 
 _PLACES = (paths.ROOT, paths.ROOT / "conf" / "spark" / "compose")
 """Where modules are taken from: ours, and those that the images compose configurations with."""
 
+_PROGRAM = """\
+import json, sys, types
+for name, text in {texts!r}.items():
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(text, name, "exec"), module.__dict__)
+collect = module.collect
+if __name__ == "__main__":
+    json.dump(collect(*sys.argv[1:]), sys.stdout, sort_keys=True)
+    print()
+"""
+
 
 def program(entry: str) -> str:
-    """Return the program that calls the function `main` of a module.
+    """Return the program that writes, as JSON, what the function `collect` of a module returns.
 
-    Its `collect` can be called as well, by what executes the program under another name.
+    What executes the program under another name finds that function in it.
     """
     texts: dict[str, str] = {}
-    waiting = [entry]
-    while waiting:
-        name = waiting.pop()
+
+    def add(name: str) -> None:
         file = _file(name)
         if file and name not in texts:
-            texts[name] = file.read_text(encoding="utf-8")
-            waiting += _imported(texts[name])
-    return (
-        f"{Path(sent_in.__file__).read_text(encoding='utf-8')}\n"
-        f"import sys\nsys.meta_path.insert(0, SentIn({dict(sorted(texts.items()))!r}))\n"
-        f"from {entry} import collect, main\nif __name__ == '__main__':\n    main()\n"
-    )
+            text = file.read_text(encoding="utf-8")
+            for imported in _imported(text):
+                add(imported)
+            texts[name] = text
+
+    add(entry)
+    return _PROGRAM.format(texts=texts)
 
 
 def _imported(text: str) -> Iterator[str]:
@@ -49,9 +58,6 @@ def _imported(text: str) -> Iterator[str]:
 
 def _file(module: str) -> Path | None:
     """Return a module's file; None for the standard library's."""
-    for place in _PLACES:
-        path = place.joinpath(*module.split("."))
-        for file in (path.with_suffix(".py"), path / "__init__.py"):
-            if file.is_file():
-                return file
-    return None
+    names = (f"{module.replace('.', '/')}{end}" for end in (".py", "/__init__.py"))
+    files = (place / name for name in names for place in _PLACES)
+    return next(filter(Path.is_file, files), None)

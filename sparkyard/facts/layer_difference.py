@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
-from backports import zstd
+from sparkyard.facts import layers
 
 _KINDS = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
 
@@ -65,7 +63,7 @@ def entries(file: Path) -> dict[str, Entry]:
     found = {}
     with (
         file.open("rb") as compressed,
-        _unpacked(compressed) as stream,
+        layers.unpacked(compressed) as stream,
         tarfile.open(fileobj=stream, mode="r|") as archive,
     ):
         for member in archive:
@@ -81,11 +79,3 @@ def entries(file: Path) -> dict[str, Entry]:
                 f"{member.uid}:{member.gid}", content,
             )  # fmt: skip
     return found
-
-
-def _unpacked(compressed: IO[bytes]) -> IO[bytes]:
-    first = compressed.read(4)
-    compressed.seek(0)
-    if first == b"\x28\xb5\x2f\xfd":
-        return cast(IO[bytes], zstd.open(compressed, "rb"))
-    return cast(IO[bytes], gzip.open(compressed, "rb")) if first[:2] == b"\x1f\x8b" else compressed

@@ -113,7 +113,7 @@ def of_image(reference: str) -> tuple[Layer, ...]:
         ImageMissingError: it is not there.
     """
     image = resolve(reference)
-    return _read(image, _content_store(image), set())
+    return _read(image, content_store(image.digest), set())
 
 
 def compare(driver: str, executors: str, *, list_shared: bool = False) -> LayerComparison:
@@ -132,7 +132,7 @@ def compare(driver: str, executors: str, *, list_shared: bool = False) -> LayerC
     own = set(sides[0].diff_ids) ^ set(sides[1].diff_ids)
     if list_shared:
         own |= set(sides[0].diff_ids)
-    store = _content_store(sides[0])
+    store = content_store(sides[0].digest)
     found = [_read(image, store, own) for image in sides]
     return LayerComparison(found[0], found[1])
 
@@ -238,10 +238,6 @@ def _read(image: ImageIdentity, store: Path | None, own: set[str]) -> tuple[Laye
     )
 
 
-def _content_store(image: ImageIdentity) -> Path | None:
-    return content_store(image.digest)
-
-
 def _blob(store: Path, digest: str) -> Path | None:
     path = store / digest.replace(":", "/")
     try:
@@ -287,7 +283,7 @@ def _listed(store: Path, blob: dict[str, Any]) -> tuple[str, ...] | None:
     try:
         with (
             path.open("rb") as compressed,
-            _unpacked(compressed) as stream,
+            unpacked(compressed) as stream,
             tarfile.open(fileobj=stream, mode="r|") as archive,
         ):
             names = [member.name for member in archive if not member.isdir()]
@@ -301,7 +297,7 @@ def _listed(store: Path, blob: dict[str, Any]) -> tuple[str, ...] | None:
     return touched
 
 
-def _unpacked(compressed: IO[bytes]) -> IO[bytes]:
+def unpacked(compressed: IO[bytes]) -> IO[bytes]:
     """Return a layer's archive without its compression, which its first bytes tell."""
     first = compressed.read(4)
     compressed.seek(0)

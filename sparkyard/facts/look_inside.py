@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import TypeVar
 
 from sparkyard import paths, whole_file
 from sparkyard.command import mask, run
+from sparkyard.decode import decode
 from sparkyard.errors import CommandFailedError, InspectionError
 from sparkyard.facts.identity import ImageIdentity
 
@@ -58,6 +60,24 @@ class Look:
     cannot: str
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
+
+
+def typed(document: str, kind: type[_Document], schema: int, name: str) -> _Document:
+    """Return a document of JSON as a dataclass, with what it should have as its schema and name.
+
+    Raises:
+        InspectionError: it is not JSON, of another schema, or misses a part.
+    """
+    try:
+        data = json.loads(document)
+        if not isinstance(data, dict) or data.get("schema") != schema:
+            told = data.get("schema") if isinstance(data, dict) else type(data).__name__
+            raise ValueError(f"schema {told!r} where {schema} is known")
+        return decode(kind, data, name)
+    except ValueError as error:
+        raise InspectionError(
+            f"This is no document of {name}: {error}.", "Collect it again with this version."
+        ) from error
 
 
 def collect(image: ImageIdentity, look: Look, parse: Callable[[str], _Document]) -> _Document:

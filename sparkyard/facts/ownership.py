@@ -7,12 +7,9 @@ coordinates.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sparkyard.errors import InspectionError
 from sparkyard.facts import joined, look_inside, ownership_collector
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
@@ -106,41 +103,8 @@ class Ownership:
 
 
 def parse(document: str) -> Ownership:
-    """Return the ownership of a JSON document.
-
-    Raises:
-        InspectionError: it is not JSON, of another schema, or misses a part.
-    """
-    try:
-        data: dict[str, Any] = json.loads(document)
-        if data["schema"] != ownership_collector.SCHEMA:
-            raise ValueError(f"schema {data['schema']!r}")
-        return Ownership(
-            distribution=(data["os"]["id"], data["os"]["version"]),
-            total=Count(data["files"], data["bytes"]),
-            covered=Count(data["covered"], data["covered_bytes"]),
-            rules=data["rules"],
-            unaccounted=tuple(data["unaccounted"]),
-            owners={key: Count(**value) for key, value in data["owners"].items()},
-            debian={key: DebianFacts(**value) for key, value in data["debian"].items()},
-            python=tuple(Distribution(**_frozen(fields)) for fields in data["python"]),
-            r=tuple(RPackage(**_frozen(fields)) for fields in data["r"]),
-            jars=tuple(JarFile(**_frozen(fields)) for fields in data["jars"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InspectionError(
-            f"This is no document of ownership: {error}.", "Collect it again with this version."
-        ) from error
-
-
-def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields of JSON with tuples for their lists."""
-    return {
-        key: tuple(tuple(x) if isinstance(x, list) else x for x in value)
-        if isinstance(value, list)
-        else value
-        for key, value in fields.items()
-    }
+    """Return the ownership of a JSON document, or raise an InspectionError."""
+    return look_inside.typed(document, Ownership, ownership_collector.SCHEMA, "ownership")
 
 
 def collect(image: ImageIdentity) -> Ownership:

@@ -23,12 +23,7 @@ _FILES = (
 class Configuration:
     """Spark's configuration with its secrets: it leads to interpreters and jars.
 
-    Attributes:
-        directory: where it lies, empty where there is no Spark.
-        defaults_path: the file of properties, empty where it cannot be read.
-        defaults: these properties.
-        spark_env: the plain assignments of spark-env.sh.
-        files: of this directory and Hadoop's, paths and hashes.
+    Places are empty where there is nothing; `spark_env` are the plain assignments of spark-env.sh.
     """
 
     directory: str = ""

@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from sparkyard.facts.collector.hashes import Hashes
+from sparkyard.facts.inside.files import sha256
+
+
+class Hashes:
+    """The SHA-256 of files, each computed once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, str | None] = {}
+
+    def add(self, paths: Iterable[str]) -> None:
+        """Hash files at once: hashlib lets go of the interpreter lock, so threads help."""
+        files = sorted({os.path.realpath(path) for path in paths} - set(self._known))
+        threads = max(2, min(8, os.cpu_count() or 2))
+        shares = [files[first::threads] for first in range(threads)]
+        with ThreadPoolExecutor(threads) as pool:
+            for hashed in pool.map(lambda share: [(path, sha256(path)) for path in share], shares):
+                self._known.update(hashed)
+
+    def of(self, path: str) -> str | None:
+        """Return the hex SHA-256 of a file, None where it cannot be read."""
+        real = os.path.realpath(path)
+        if real not in self._known:
+            self._known[real] = sha256(real)
+        return self._known[real]
+
+
+def hash_of_listing(listing: Mapping[str, str | None]) -> str:
+    """Return one hash over names and hashes."""
+    lines = "".join(f"{sha or 'missing'} {name}\n" for name, sha in sorted(listing.items()))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 @dataclass
@@ -19,35 +50,17 @@ class Inspection:
     hashes: Hashes = field(default_factory=Hashes)
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A program that has ended; `code` is 127 where it did not start, or not end in time."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def why(self) -> str:
-        """Its exit code and its last words."""
-        words = (self.err.strip().splitlines() or ["no output"])[-1]
-        return f"(exit code {self.code}): {words[:200]}"
-
-
-def run(argv: list[str], timeout: int = 60) -> Ended:
-    """Return how a program ended; it is given no input."""
+def run(*argv: str) -> tuple[str, str, str]:
+    """Return a program's output, its errors, and its exit code with its last words."""
     try:
         ended = subprocess.run(
-            argv,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
+            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
         )
+        code, out, err = ended.returncode, ended.stdout, ended.stderr
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return Ended(127, "", str(error))
-    return Ended(ended.returncode, ended.stdout, ended.stderr)
+        code, out, err = 127, "", str(error)
+    words = (err.strip().splitlines() or ["no output"])[-1]
+    return out, err, f"(exit code {code}): {words[:200]}"
 
 
 def walk(top: str) -> list[str]:

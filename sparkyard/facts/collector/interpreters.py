@@ -31,10 +31,6 @@ print(json.dumps({
     "stdlib": [paths["stdlib"], paths["platstdlib"]],
     "locale": chosen, "encoding": locale.getpreferredencoding(False)}))
 """
-_AS_IT_SAYS = (
-    *("version", "full", "build", "implementation", "compiler", "abi", "prefix", "base_prefix"),
-    *("locale", "encoding"),
-)
 
 Said = dict[str, Any]
 """What an interpreter says about itself: the document that `_PROBE` writes."""
@@ -108,14 +104,14 @@ def interpreter_of(requested: str, env: Mapping[str, str]) -> tuple[str | None, 
 
 def probe(path: str) -> tuple[Said | None, str]:
     """Return what an interpreter says about itself, or None and why it says nothing."""
-    ended = run([path, "-c", _PROBE])
-    for line in reversed(ended.out.splitlines()):
+    out, _, words = run(path, "-c", _PROBE)
+    for line in reversed(out.splitlines()):
         if line.startswith("{"):
             try:
                 return dict(json.loads(line)), ""
             except ValueError:
                 break
-    return None, f"{path} did not run {ended.why}"
+    return None, f"{path} did not run {words}"
 
 
 def _names_of(path: str, requested: str, version: str, env: Mapping[str, str]) -> set[str]:
@@ -134,16 +130,15 @@ def _names_of(path: str, requested: str, version: str, env: Mapping[str, str]) -
 
 def _facts_of(inspection: Inspection, path: str, said: Said) -> dict[str, Any]:
     """Return one interpreter and the packages on its own module search path."""
-    stdlib = {os.path.realpath(directory) for directory in said["stdlib"]}
+    stdlib = {os.path.realpath(directory) for directory in said.pop("stdlib")}
     directories: list[str] = []
-    for entry in said["path"]:
+    for entry in said.pop("path"):
         real = os.path.realpath(entry) if entry else ""
         known = real in stdlib or real in directories or os.path.basename(real) == "lib-dynload"
         if not known and os.path.isdir(real):
             directories.append(real)
     packages, unclaimed = package_facts(inspection.hashes, directories)
-    return {
-        **{key: said[key] for key in _AS_IT_SAYS},
+    return said | {
         "resolved": os.path.realpath(path),
         "sha256": inspection.hashes.of(path),
         "directories": directories,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import base64
 import os
 import re
-from dataclasses import dataclass
 from typing import Any
 
-from sparkyard.facts.collector import hashes
-from sparkyard.facts.collector.hashes import Hashes
-from sparkyard.facts.collector.inspection import walk
-from sparkyard.facts.inside import distributions
+from sparkyard.facts.collector.inspection import Hashes, hash_of_listing, walk
+from sparkyard.facts.inside import packages as installed
 from sparkyard.facts.inside.files import list_dir, read_text
 
 # An installer's notes about itself: they differ between two installs of the same content.
@@ -19,17 +16,9 @@ _NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"
 _UNCLAIMED_LIMIT, _NAMED_LIMIT = 500, 20
 
 
-@dataclass(frozen=True)
-class _Package:
-    """A package; `claims` are the files that it says are its own, with the hashes it gives."""
-
-    name: str
-    version: str
-    installer: str | None
-    basis: str | None
-    directory: str
-    info: str
-    claims: dict[str, str]
+_Package = tuple[dict[str, Any], str, dict[str, str]]
+"""What is written about a package, its own directory or file of notes, and the files that it says
+are its own, with the hashes it gives."""
 
 
 def package_facts(
@@ -39,13 +28,14 @@ def package_facts(
     packages: dict[str, _Package] = {}
     for directory in directories:
         for entry in list_dir(directory):
-            if entry.endswith(distributions.SUFFIXES):
+            if entry.endswith(installed.PYTHON_INFO):
                 package = _read(directory, entry)
-                name = re.sub(r"[-_.]+", "-", package.name).lower()  # as PEP 503 compares it
+                name = re.sub(r"[-_.]+", "-", package[0]["name"]).lower()  # as PEP 503 compares it
                 if name in packages:  # a second copy: Python imports the first one
                     name = f"{name} in {directory}"
+                package[0]["name"] = name
                 packages[name] = package
-    claimed = {path for package in packages.values() for path in package.claims}
+    claimed = {path for _, _, claims in packages.values() for path in claims}
     # Jars and configuration are facts of their own, and may lie inside PyPI's pyspark.
     elsewhere = tuple(
         os.path.join(directory, "pyspark", name, "")
@@ -61,9 +51,9 @@ def package_facts(
     ]
     known.add([*claimed, *unclaimed])
     listing = {path: known.of(path) for path in sorted(unclaimed)}
-    return [_compared(known, name, packages[name]) for name in sorted(packages)], {
+    return [_compared(known, *packages[name]) for name in sorted(packages)], {
         "count": len(unclaimed),
-        "sha256": hashes.of_listing(listing),
+        "sha256": hash_of_listing(listing),
         "files": dict(list(listing.items())[:_UNCLAIMED_LIMIT]),
     }
 
@@ -72,15 +62,14 @@ def _read(directory: str, entry: str) -> _Package:
     """Return a package, whose notes are the directory or the file `entry`."""
     info = os.path.join(directory, entry)
     single = os.path.isfile(info)
-    places = [info] if single else [os.path.join(info, name) for name in distributions.METADATA]
-    fields = distributions.header(next(filter(None, map(read_text, places)), ""))
-    name, version = distributions.name_and_version(info, fields)
+    places = [info] if single else [os.path.join(info, name) for name in installed.PYTHON_METADATA]
+    name, version, _ = installed.of_python(info, next(filter(None, map(read_text, places)), ""))
     record = None if single else read_text(os.path.join(info, "RECORD"))
     if record is not None:
         basis: str | None = "RECORD"
         claims = {
             os.path.normpath(os.path.join(directory, path)): claim
-            for path, claim in distributions.recorded(record)
+            for path, claim in installed.python_record(record)
             if not path.endswith(".pyc")
         }
     else:
@@ -92,31 +81,35 @@ def _read(directory: str, entry: str) -> _Package:
         basis = "top_level.txt" if claims else None
         claims |= dict.fromkeys([info] if single else walk(info), "")
     installer = "" if single else read_text(os.path.join(info, "INSTALLER")) or ""
-    return _Package(name, version, installer.strip() or None, basis, directory, info, claims)
+    written = {
+        "name": name,
+        "version": version,
+        "installer": installer.strip() or None,
+        "basis": basis,
+        "directory": directory,
+    }
+    return written, info, claims
 
 
-def _compared(known: Hashes, name: str, package: _Package) -> dict[str, Any]:
-    """Return what is written about a package: its files as they are, and as it claims."""
+def _compared(
+    known: Hashes, written: dict[str, Any], info: str, claims: dict[str, str]
+) -> dict[str, Any]:
+    """Return what is written about a package, with its files as they are, and as it claims."""
     listing: dict[str, str | None] = {}
     altered: list[str] = []
-    for path, claim in package.claims.items():
-        if path.startswith(package.info) and os.path.basename(path) in _NOTES:
+    for path, claim in claims.items():
+        if path.startswith(info) and os.path.basename(path) in _NOTES:
             continue
         sha = known.of(path)
-        within = os.path.relpath(path, package.directory)
+        within = os.path.relpath(path, written["directory"])
         listing[within] = sha
         if sha is not None and claim.startswith("sha256="):
             real = base64.urlsafe_b64encode(bytes.fromhex(sha)).decode().rstrip("=")
             if real != claim[len("sha256=") :].rstrip("="):
                 altered.append(within)
-    return {
-        "name": name,
-        "version": package.version,
-        "installer": package.installer,
-        "sha256": hashes.of_listing(listing) if package.basis else None,
-        "basis": package.basis,
+    return written | {
+        "sha256": hash_of_listing(listing) if written["basis"] else None,
         "files": len(listing),
-        "directory": package.directory,
         "altered": sorted(altered)[:_NAMED_LIMIT],
         "absent": sorted(path for path, sha in listing.items() if sha is None)[:_NAMED_LIMIT],
     }

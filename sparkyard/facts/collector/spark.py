@@ -1,4 +1,4 @@
-"""Which Spark is here, and what do its jars say about it?"""
+"""Which Spark is here, what do its jars say about it, and which are on its class path?"""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sparkyard.facts.collector import hashes
-from sparkyard.facts.collector.inspection import Inspection, walk
+from sparkyard.facts.collector.configuration import Configuration
+from sparkyard.facts.collector.inspection import Inspection, hash_of_listing, walk
 from sparkyard.facts.inside.files import list_dir, read_text
-from sparkyard.facts.inside.properties import properties
+from sparkyard.facts.inside.properties import properties, without_shell
 
 # Where Spark is looked for when nothing names it: apache/spark, docker-stacks, distributions.
 _HOMES = ("/opt/spark", "/usr/local/spark", "/usr/lib/spark")
@@ -74,8 +74,58 @@ def spark_facts(inspection: Inspection, home: str, source: str) -> dict[str, Any
         or hadoop_version,
         "pyspark": pyspark[0] if pyspark else None,
         "pyspark_path": python,
-        "pyspark_sha256": hashes.of_listing(listing) if listing else None,
+        "pyspark_sha256": hash_of_listing(listing) if listing else None,
     }
+
+
+def jar_facts(
+    inspection: Inspection, conf: Configuration, home: str | None
+) -> list[dict[str, Any]] | None:
+    """Return every jar on Spark's class path, each file once."""
+    own = _in_directory(os.path.join(home, "jars")) if home is not None else []
+    groups = [(path, "spark") for path in own]
+    groups += [(path, "extra") for path in _beside_sparks_own(inspection, conf)]
+    if home is None and not groups:
+        inspection.missing["jars"] = "no Spark, so no class path"
+        return None
+    inspection.hashes.add(path for path, _ in groups)
+    jars: dict[str, dict[str, Any]] = {}
+    for path, group in groups:
+        real = os.path.realpath(path)
+        if real not in jars:
+            jars[real] = {
+                "name": os.path.basename(path),
+                "path": path,
+                "group": group,
+                "sha256": inspection.hashes.of(path),
+                "size": os.path.getsize(real) if os.path.exists(real) else 0,
+            }
+    return sorted(jars.values(), key=lambda jar: (jar["group"], jar["name"], jar["path"]))
+
+
+def _beside_sparks_own(inspection: Inspection, conf: Configuration) -> list[str]:
+    entries: list[str] = []
+    for value in (
+        inspection.env.get("SPARK_DIST_CLASSPATH")
+        or without_shell(conf.spark_env.get("SPARK_DIST_CLASSPATH")),
+        conf.defaults.get("spark.driver.extraClassPath"),
+        conf.defaults.get("spark.executor.extraClassPath"),
+    ):
+        entries += (value or "").split(":")
+    for value in (conf.defaults.get("spark.jars") or "").split(","):
+        path = re.sub(r"^(local|file):/*", "/", value.strip())
+        entries += [path] if path.startswith("/") else []
+    paths: list[str] = []
+    for entry in entries:
+        if entry.endswith("/*"):
+            paths += _in_directory(entry[:-1])
+        elif entry.endswith(".jar"):
+            paths.append(entry)
+    return paths
+
+
+def _in_directory(directory: str) -> list[str]:
+    return [os.path.join(directory, name) for name in list_dir(directory) if name.endswith(".jar")]
 
 
 def _has_jars(home: str) -> bool:

@@ -27,14 +27,6 @@ def list_dir(path: str) -> list[str]:
         return []
 
 
-def size_of(path: str) -> int:
-    """Return a file's size in bytes, 0 where it cannot be read."""
-    try:
-        return os.path.getsize(path)
-    except OSError:
-        return 0
-
-
 def sha256(path: str, *, start: bytes = b"") -> str | None:
     """Return the hex SHA-256 of `start` and a regular file, None where it cannot be read."""
     digest = hashlib.sha256(start)

@@ -7,4 +7,4 @@ facts of `sparkyard.facts.collector`; here is what it does not look at. `sparkya
 is the typed form of the document.
 """
 
-SCHEMA = 1
+SCHEMA = 2

@@ -2,54 +2,42 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 from sparkyard.facts.inside.properties import assignments
-from sparkyard.facts.ownership_collector import SCHEMA
-from sparkyard.facts.ownership_collector.built_files import Build, claim_copied, claim_made
-from sparkyard.facts.ownership_collector.debian_files import (
-    claim_generated,
-    claim_links,
-    claim_listed,
-)
-from sparkyard.facts.ownership_collector.jar_files import claim_jars
-from sparkyard.facts.ownership_collector.owners import Owners
-from sparkyard.facts.ownership_collector.python_files import claim_byte_code, claim_recorded
-from sparkyard.facts.ownership_collector.r_files import claim_r_packages
-from sparkyard.facts.ownership_collector.tree import Tree, shown
+from sparkyard.facts.ownership_collector import SCHEMA, built_files, debian_files, package_files
+from sparkyard.facts.ownership_collector.owners import Owners, Tree, shown
 
 _UNACCOUNTED_LIMIT = 500
 
 
-def account(root: str = "/", label: str = "{}") -> tuple[Owners, dict[str, Any]]:
+def account(label: str = "{}", root: str = "/") -> tuple[Owners, dict[str, Any]]:
     """Return who owns what below `root`, and the packages.
 
     Args:
+        label: what the image says of its build: see `built_files.Build`.
         root: a directory that is taken for /.
-        label: what the image says of its build: see `Build`.
     """
     owners = Owners(Tree(root))
     # In this order: the first owner of a file is the one that it counts for.
-    packages = claim_listed(owners)
+    packages = debian_files.claim_listed(owners)
     components = {
         "debian": packages,
-        "python": claim_recorded(owners),
-        "r": claim_r_packages(owners),
-        "jars": claim_jars(owners),
+        "python": package_files.claim_recorded(owners),
+        "r": package_files.claim_r_packages(owners),
+        "jars": package_files.claim_jars(owners),
     }
-    times = claim_copied(owners, Build(label))
-    claim_links(owners)
-    claim_byte_code(owners)
-    claim_generated(owners, packages)
-    claim_made(owners, times)
+    times = built_files.claim_copied(owners, built_files.Build(label))
+    debian_files.claim_links(owners)
+    package_files.claim_byte_code(owners)
+    debian_files.claim_generated(owners, packages)
+    built_files.claim_made(owners, times)
     return owners, components
 
 
-def collect(root: str = "/", label: str = "{}") -> dict[str, Any]:
+def collect(label: str = "{}", root: str = "/") -> dict[str, Any]:
     """Return the whole document for the tree below `root`; see `account`."""
-    owners, components = account(root, label)
+    owners, components = account(label, root)
     sizes = owners.tree.sizes
     counts: dict[str, dict[str, int]] = {}
     for path, owned_by in owners.of.items():
@@ -60,19 +48,11 @@ def collect(root: str = "/", label: str = "{}") -> dict[str, Any]:
     release = assignments(owners.tree.read("/etc/os-release") or "")
     return {
         "schema": SCHEMA,
-        "os": {"id": release.get("ID", ""), "version": release.get("VERSION_ID", "")},
-        "files": len(sizes),
-        "bytes": sum(sizes.values()),
-        "covered": len(owners.of),
-        "covered_bytes": sum(sizes[path] for path in owners.of),
+        "distribution": [release.get("ID", ""), release.get("VERSION_ID", "")],
+        "total": {"files": len(sizes), "bytes": sum(sizes.values())},
+        "covered": {"files": len(owners.of), "bytes": sum(sizes[path] for path in owners.of)},
         "rules": owners.rules,
         "unaccounted": [shown(path) for path in owners.free()[:_UNACCOUNTED_LIMIT]],
         "owners": counts,
         **components,
     }
-
-
-def main() -> None:
-    """Write the document to standard output; the one argument is the label, if there is any."""
-    json.dump(collect("/", *sys.argv[1:2]), sys.stdout, sort_keys=True)
-    sys.stdout.write("\n")

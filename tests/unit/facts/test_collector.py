@@ -15,12 +15,10 @@ import pytest
 from sparkyard.facts import facts
 from sparkyard.facts.collector import configuration, document, interpreters, spark, system
 from sparkyard.facts.collector.configuration import Configuration
-from sparkyard.facts.collector.hashes import Hashes
-from sparkyard.facts.collector.inspection import Inspection
-from sparkyard.facts.collector.jars import jar_facts
-from sparkyard.facts.collector.java import java_facts
+from sparkyard.facts.collector.inspection import Hashes, Inspection
 from sparkyard.facts.collector.packages import package_facts
 from sparkyard.facts.collector.redaction import WITHHELD, without_secrets
+from sparkyard.facts.collector.spark import jar_facts
 from sparkyard.facts.inside.properties import properties
 from tests.unit.facts import small_python
 
@@ -273,7 +271,7 @@ def test_an_interpreter_that_does_not_run_is_a_reason(tmp_path: Path) -> None:
 )
 def test_no_java_is_a_reason(env: dict[str, str], reason: str) -> None:
     inspection = look(**env)
-    assert java_facts(inspection) is None
+    assert system.java_facts(inspection) is None
     assert reason in inspection.missing["java"]
 
 
@@ -287,7 +285,7 @@ def test_java_is_read_from_its_own_settings(tmp_path: Path) -> None:
         "    java.version = 1.8.0_504\n    java.vm.name = OpenJDK 64-Bit Server VM\nEND\n"
     )
     java.chmod(0o755)
-    written = java_facts(look(JAVA_HOME=str(tmp_path)))
+    written = system.java_facts(look(JAVA_HOME=str(tmp_path)))
     assert written is not None
     assert (written["vendor"], written["version"], written["class_level"]) == (
         "Debian",

@@ -19,9 +19,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in {
         "top/__init__.py": "raise SystemExit('is not sent in, as nothing imports it by name')",
         "top/one/__init__.py": "WORD = 'word'",
-        "top/one/entry.py": "import sys\nfrom top.one import WORD, other\n\n"
-        "def collect():\n    return other.NUMBER\n\n"
-        "def main():\n    print(WORD, collect(), sys.argv[1:])\n",
+        "top/one/entry.py": "from top.one import WORD, other\n\n"
+        "def collect(argument='none'):\n    return [WORD, other.NUMBER, argument]\n",
         "top/one/other.py": "import beside\nNUMBER = beside.NUMBER",
         "compose/beside.py": "NUMBER = 7",
         "compose/unused.py": "",
@@ -43,7 +42,7 @@ def run(program: str) -> str:
 @pytest.mark.usefixtures("checkout")
 def test_a_program_brings_along_what_its_modules_import_and_no_more() -> None:
     program = joined.program("top.one.entry")
-    assert run(program) == "word 7 ['an argument']\n"
+    assert run(program) == '["word", 7, "an argument"]\n'
     assert "unused" not in program
     assert "is not sent in" not in program
 
@@ -52,7 +51,7 @@ def test_a_program_brings_along_what_its_modules_import_and_no_more() -> None:
 def test_what_executes_a_program_under_another_name_calls_it_itself() -> None:
     program = joined.program("top.one.entry")
     code = f"names = {{'__name__': 'x'}}\nexec({program!r}, names)\nprint(names['collect']())"
-    assert run(code) == "7\n"
+    assert run(code) == "['word', 7, 'none']\n"
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
@@ -61,9 +60,9 @@ def test_a_collector_imports_nothing_that_is_not_sent_in_or_of_the_standard_libr
 ) -> None:
     program = joined.program(entry)
     sent = next(
-        ast.literal_eval(node.args[0])
+        ast.literal_eval(node)
         for node in ast.walk(ast.parse(program))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "SentIn"
+        if isinstance(node, ast.Dict)
     )
     assert {"java_properties", entry} <= set(sent)
     for name, text in sent.items():

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from sparkyard import paths
 from sparkyard.errors import InspectionError
 from sparkyard.facts import ownership
 from sparkyard.facts.ownership_collector.document import account, collect
-from sparkyard.facts.ownership_collector.tree import Tree
+from sparkyard.facts.ownership_collector.owners import Tree
 from sparkyard.plan import inputs
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
@@ -43,7 +44,7 @@ def package(root: Path, name: str, *files: str) -> None:
 
 
 def owners(root: Path, label: str = "{}") -> dict[str, list[str]]:
-    owned, _ = account(str(root), label)
+    owned, _ = account(label, str(root))
     return owned.of
 
 
@@ -130,7 +131,7 @@ def test_a_copy_inside_another_distribution_is_no_component(tmp_path: Path) -> N
     distribution(tmp_path, SITE, "tools", *files)
     distribution(tmp_path, f"{SITE}/tools/_vendor", "inner", "inner.py")
     write(tmp_path, f"{SITE}/tools/_vendor/inner.py")
-    owned, parts = account(str(tmp_path))
+    owned, parts = account(root=str(tmp_path))
     assert [package["name"] for package in parts["python"]] == ["tools"]
     assert owned.of[f"{SITE}/tools/_vendor/inner.py"] == [f"python:{SITE}/tools-1.0.dist-info"]
 
@@ -146,7 +147,7 @@ def test_a_jar_is_a_component_and_part_of_what_brought_it(tmp_path: Path) -> Non
         other = "META-INF/maven/com.other/shaded/pom.properties"
         jar.writestr(other, "groupId=com.other\nartifactId=shaded\nversion=7\n")
     write(tmp_path, "/opt/broken.jar", "no zip at all")
-    owned, parts = account(str(tmp_path))
+    owned, parts = account(root=str(tmp_path))
     own, broken = sorted(parts["jars"], key=lambda jar: str(jar["path"]), reverse=True)
     brought_by = f"python:{SITE}/pyspark-1.0.dist-info"
     assert owned.of[own["path"]] == [brought_by, own["id"]]
@@ -164,7 +165,7 @@ def test_an_r_package_is_a_component_in_its_debian_package(tmp_path: Path) -> No
         write(tmp_path, f"{library}/{name}/DESCRIPTION", text)
     write(tmp_path, f"{library}/mine/R/mine.rdb")
     write(tmp_path, "/srv/source/DESCRIPTION", "Package: source\nVersion: 1\n")
-    owned, parts = account(str(tmp_path))
+    owned, parts = account(root=str(tmp_path))
     assert [(package["name"], package["parent"]) for package in parts["r"]] == [
         ("cli", "deb:r-cran-cli"),
         ("mine", None),
@@ -190,7 +191,7 @@ def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     write(checkout, "images/base/entrypoint", "#!/bin/sh\n")
     write(checkout, "conf/empty", "")
     (checkout / "images/base/entrypoint").chmod(0o755)
-    monkeypatch.setattr(inputs.paths, "ROOT", checkout)
+    monkeypatch.setattr(paths, "ROOT", checkout)
     label = inputs.of_files([checkout / "images", checkout / "conf"])
     write(tmp_path, "/root/usr/local/bin/entrypoint", "#!/bin/sh\n")
     write(tmp_path, "/root/etc/spark/spark-defaults.conf", "composed by the build\n")
@@ -238,7 +239,7 @@ def test_counts_are_of_files_and_bytes_and_names_can_be_printed(tmp_path: Path) 
     write(tmp_path, "/usr/bin/dpkg", "12345")
     link(tmp_path, "/srv/link", "/usr/bin/dpkg")
     (tmp_path / "srv" / os.fsdecode(b"bad\xff\x1b[31m")).write_text("123")
-    owned = ownership.parse(json.dumps(collect(str(tmp_path))))
+    owned = ownership.parse(json.dumps(collect(root=str(tmp_path))))
     assert owned.total.files - owned.covered.files == 2
     assert owned.total.bytes - owned.covered.bytes == 3
     assert owned.unaccounted == ("/srv/bad\\udcff\\x1b[31m", "/srv/link")
