@@ -47,20 +47,20 @@ def of_stores(stores: tuple[Path, Path], digests: tuple[str, str]) -> tuple[File
 
 def compare(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> tuple[FileDifference, ...]:
     """Return how two layers differ, by path; nothing where only the order of entries does."""
-    found = []
+    differences = []
     for path in sorted(first.keys() | second.keys()):
         one, other = first.get(path), second.get(path)
         if one is None or other is None:
             side = "first" if one else "second"
-            found.append(FileDifference(path, (f"only in the {side}",)))
+            differences.append(FileDifference(path, (f"only in the {side}",)))
         elif what := one.differs_in(other):
-            found.append(FileDifference(path, what))
-    return tuple(found)
+            differences.append(FileDifference(path, what))
+    return tuple(differences)
 
 
 def entries(file: Path) -> dict[str, Entry]:
     """Return what a layer's archive holds, by path; the content by its sha256."""
-    found = {}
+    held = {}
     with (
         file.open("rb") as compressed,
         layers.unpacked(compressed) as stream,
@@ -74,8 +74,8 @@ def entries(file: Path) -> dict[str, Entry]:
                 while read and (chunk := read.read(1 << 20)):
                     digest.update(chunk)
                 content = digest.hexdigest()
-            found[f"/{member.name.strip('./')}"] = Entry(
+            held[f"/{member.name.strip('./')}"] = Entry(
                 _KINDS.get(member.type, "file"), member.mtime, f"{member.mode:o}",
                 f"{member.uid}:{member.gid}", content,
             )  # fmt: skip
-    return found
+    return held

@@ -35,9 +35,10 @@ NO_PYTHON = 97
 FIND_PYTHON = f"""
 for python in "${{PYSPARK_PYTHON:-python3}}" python3 python /opt/venv/bin/python \
     /opt/conda/bin/python /usr/bin/python3* /usr/local/bin/python3*; do
-    found=$(command -v "$python" 2>/dev/null) || continue
-    "$found" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null || continue
-    exec "$found" -I -S -B - "$@"
+    interpreter=$(command -v "$python" 2>/dev/null) || continue
+    "$interpreter" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null \\
+        || continue
+    exec "$interpreter" -I -S -B - "$@"
 done
 exit {NO_PYTHON}
 """

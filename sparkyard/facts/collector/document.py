@@ -27,9 +27,8 @@ def collect() -> dict[str, Any]:
     home, source = spark.find_spark_home(env)
     conf = configuration.read(inspection, home)
     with ThreadPoolExecutor(max_workers=1) as pool:
-        java = pool.submit(
-            system.java_facts, inspection
-        )  # a JVM takes a while to start: meanwhile, hash
+        # A JVM takes a while to start: files are hashed meanwhile.
+        java = pool.submit(system.java_facts, inspection)
         roles, interpreters = python_facts(inspection, conf)
     if home is None and not env.get("SPARK_HOME"):
         home = spark.pyspark_home(interpreters)

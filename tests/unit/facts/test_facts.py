@@ -91,7 +91,7 @@ def engine(document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> En
 
 
 def looks(engine: Engine) -> int:
-    return sum(each.startswith("run") for each in engine.asked)
+    return sum(command.startswith("run") for command in engine.asked)
 
 
 def test_a_digest_is_looked_into_once_whatever_it_is_called(engine: Engine) -> None:

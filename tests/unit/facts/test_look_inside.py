@@ -53,9 +53,9 @@ def test_the_document_is_read_and_kept_by_digest_and_collector(
     docker: Path, tmp_path: Path
 ) -> None:
     look = Look("demo", COLLECTOR, "", ("--user", "0"), ("--one", "two words"))
-    found = look_inside.collect(IMAGE, look, json.loads)
-    assert found["arguments"] == ["--one", "two words"]
-    assert look_inside.collect(IMAGE, look, json.loads) == found
+    document = look_inside.collect(IMAGE, look, json.loads)
+    assert document["arguments"] == ["--one", "two words"]
+    assert look_inside.collect(IMAGE, look, json.loads) == document
     [asked] = Path(f"{docker}.asked").read_text().split("run -i")[1:]
     assert "--network none" in asked
     assert "--user 0 --entrypoint /bin/sh sha256:aa" in asked
@@ -74,9 +74,9 @@ def test_the_images_own_python_is_tried_first_and_passed_over_where_it_is_none(
     said = '#!/bin/sh\n[ "$4" = -c ] || echo "{\\"chosen\\": \\"$1 $2 $3\\"}"\n'
     for name, text in (("python", said), ("too-old", "#!/bin/sh\nexit 1\n")):
         script(chosen, text)
-        found = look_inside.collect(IMAGE, Look(name, COLLECTOR, ""), json.loads)
-        assert found.get("chosen") == ("-I -S -B" if name == "python" else None)
-    assert found["arguments"] == []
+        document = look_inside.collect(IMAGE, Look(name, COLLECTOR, ""), json.loads)
+        assert document.get("chosen") == ("-I -S -B" if name == "python" else None)
+    assert document["arguments"] == []
 
 
 def facts_of(image: ImageIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
