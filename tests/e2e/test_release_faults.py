@@ -13,12 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.chaos import client
-from sparkyard.chaos import family as chaos_family
-from sparkyard.chaos.chaos import Client
-from sparkyard.chaos.client import Task
-from sparkyard.chaos.reader import MOVING, Reader
-from sparkyard.chaos.registry import OwnRegistry, own_registry, sent_twice
 from sparkyard.errors import (
     HashMismatchError,
     ImmutableTagError,
@@ -40,6 +34,11 @@ from sparkyard.release.releases import Place
 from sparkyard.services import local_registry
 from sparkyard.settings import Settings
 from tests.e2e import fault_proxy as faults
+from tests.e2e.chaos import client, made_family
+from tests.e2e.chaos.client import Task
+from tests.e2e.chaos.kills import Client
+from tests.e2e.chaos.reader import MOVING, Reader
+from tests.e2e.chaos.registry import OwnRegistry, own_registry, sent_twice
 from tests.e2e.fault_proxy import Exchange, Fault, Proxy, Tokens
 from tests.support import Lab
 
@@ -306,7 +305,7 @@ def test_a_registry_that_dies_and_comes_back_is_waited_for(
 
 def test_an_immutable_tag_that_is_taken_is_named_with_both_digests(family: Family) -> None:
     following = family.number + 1
-    made = chaos_family.make(family.seed, following)
+    made = made_family.make(family.seed, following)
     place = family.place()
     path = place.repository(made.images[2].name).path
     other = place.registry.manifest(path, f"1.{family.number}.0")
@@ -327,9 +326,9 @@ def test_a_tag_that_somebody_else_moves_meanwhile_is_told(
 ) -> None:
     following = family.number + 1
     place = family.place()
-    made = chaos_family.make(family.seed, following)
+    made = made_family.make(family.seed, following)
     path = place.repository("pyspark-notebook").path
-    other = place.registry.manifest(path, chaos_family.make(family.seed, 1).version)
+    other = place.registry.manifest(path, made_family.make(family.seed, 1).version)
 
     def overwrite() -> None:
         place.registry.put_manifest(path, "main", other)
@@ -392,7 +391,7 @@ def test_clocks_that_jump_change_nothing(family: Family, monkeypatch: pytest.Mon
             return cls.fromtimestamp(moment.timestamp(), tz)
 
     monkeypatch.setattr("sparkyard.release.claim.datetime", Jumping)
-    monkeypatch.setattr("sparkyard.chaos.client.datetime", Jumping)
+    monkeypatch.setattr("tests.e2e.chaos.client.datetime", Jumping)
     monkeypatch.setattr(time, "time", lambda: float(chance.randrange(2**31)))
     for _ in range(2):
         family.completes(family.number + 1)
@@ -475,7 +474,7 @@ def test_a_registry_whose_disk_is_full_is_told_and_the_release_goes_on_afterward
 
 
 def test_no_blob_was_sent_twice_in_all_that(own: OwnRegistry, family: Family) -> None:
-    made = [chaos_family.make(family.seed, n) for n in range(1, family.number + 1)]
+    made = [made_family.make(family.seed, n) for n in range(1, family.number + 1)]
     known = {digest for each in made for image in each.images for digest in image.blobs}
     in_family = [line for line in own.log() if "/v2/family/" in line]
     assert not known & set(sent_twice(in_family))

@@ -10,10 +10,6 @@ from typing import cast
 
 import pytest
 
-from sparkyard.chaos import client
-from sparkyard.chaos import family as chaos_family
-from sparkyard.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
-from sparkyard.chaos.reader import MOVING, Reader
 from sparkyard.errors import (
     ReferenceFormatError,
     RegistryAbsentError,
@@ -35,6 +31,9 @@ from sparkyard.release.publish import Attached, Publisher
 from sparkyard.release.releases import Place
 from sparkyard.release.releasing import Desk
 from sparkyard.settings import Settings
+from tests.e2e.chaos import client, made_family
+from tests.e2e.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
+from tests.e2e.chaos.reader import MOVING, Reader
 from tests.unit.tiny_registry import API, RESET, Asked, Reply, Tiny, error, serving
 
 ONE_TRY = Limits(retries=0, backoff=0, connect=2, silence=5)
@@ -112,7 +111,7 @@ class Family:
 
 @pytest.fixture
 def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Family]:
-    monkeypatch.setattr(chaos_family, "_SIZE", 200)
+    monkeypatch.setattr(made_family, "_SIZE", 200)
     monkeypatch.setattr(StreamRequestHandler, "disable_nagle_algorithm", True)
     store = Store()
     with serving(store) as host:
@@ -127,7 +126,7 @@ def test_nothing_that_can_be_found_by_name_changes_before_the_record(family: Fam
     at = tags.index("releases:1.2.0")
     # But for names that say what they name, released or not.
     assert all(tag.partition(":")[2].startswith("spark-0-") for tag in tags[:at])
-    assert at == len(chaos_family.NAMES)
+    assert at == len(made_family.NAMES)
     assert tags[at + 1] == "releases:latest"
 
 
@@ -138,7 +137,7 @@ def test_executors_are_moved_before_notebooks(family: Family) -> None:
         moved = [each.partition(":")[0] for each in tags if each.endswith(f":{tag}")]
         images = [name for name in moved if name != "releases"]
         assert images[0] == "spark-executors"
-        assert sorted(images) == sorted(chaos_family.NAMES)
+        assert sorted(images) == sorted(made_family.NAMES)
 
 
 def test_a_release_that_ends_after_any_write_is_whole_or_none_and_goes_on(family: Family) -> None:
@@ -187,7 +186,7 @@ def test_a_move_that_ends_after_any_write_goes_on(family: Family, action: str) -
 def test_a_channel_is_not_moved_to_a_release_of_which_an_image_is_gone(family: Family) -> None:
     for number in (1, 2):
         family.do(RELEASE, number)
-    gone = chaos_family.make(0, 1).images[0].manifest.digest
+    gone = made_family.make(0, 1).images[0].manifest.digest
     del family.store.manifests["family/pyspark-notebook", gone]
     with pytest.raises(RegistryAbsentError, match="no longer has"):
         family.do(PROMOTE, 1, LATEST)
@@ -220,7 +219,7 @@ def test_blobs_of_one_image_are_not_sent_again_for_another(family: Family) -> No
         family.do(RELEASE, number)
     stored = [each.query["digest"] for each in family.store.asked
               if each.method == "PUT" and "/blobs/uploads/" in each.path]  # fmt: skip
-    known = {digest for number in range(1, 8) for image in chaos_family.make(0, number).images
+    known = {digest for number in range(1, 8) for image in made_family.make(0, number).images
              for digest in image.blobs}  # fmt: skip
     sent = [digest for digest in stored if digest in known]
     assert len(sent) == len(set(sent)) == len(known)
@@ -234,8 +233,8 @@ def test_who_may_not_delete_releases_all_the_same(family: Family) -> None:
 
 
 def test_a_release_that_compares_with_the_wrong_one_is_refused(family: Family) -> None:
-    made = chaos_family.make(0, 2)
-    ready = chaos_family.ready(made, family.place, Path(family.layout), "2026-01-01T00:00:00Z")
+    made = made_family.make(0, 2)
+    ready = made_family.ready(made, family.place, Path(family.layout), "2026-01-01T00:00:00Z")
     family.do(RELEASE, 1)
     before = list(family.store.manifests)
     with pytest.raises(ReleaseInProgressError, match="released meanwhile"):
