@@ -11,16 +11,14 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from sparkyard.bench import kubernetes as measures
-from sparkyard.bench import kubernetes_images as images
-from sparkyard.bench import kubernetes_place as places
-from sparkyard.bench import kubernetes_pods as pods
-from sparkyard.commands import bench
+from bench import __main__ as bench
+from bench.kubernetes import images, measures, pods
+from bench.kubernetes import place as places
+from bench.s3 import server as s3_server
 from sparkyard.errors import ClusterJobError, ClusterNotConfiguredError
 from sparkyard.kubernetes import access
 from sparkyard.kubernetes.cluster import Cluster
 from sparkyard.plan import plan
-from sparkyard.services import s3_server
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
@@ -196,7 +194,7 @@ def test_a_heap_is_read_off_what_java_writes() -> None:
 def test_what_images_are_compared_is_all_built_from_the_executors() -> None:
     stages = [
         line.split()
-        for line in (places.PROGRAMS / "Dockerfile").read_text().splitlines()
+        for line in (places.PROGRAMS.with_name("Dockerfile")).read_text().splitlines()
         if line.startswith("FROM ")
     ]
     assert {words[1] for words in stages} == {"executors"}

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkyard.bench.kubernetes_place import Place
+from bench.kubernetes.place import Place
 from sparkyard.errors import PodStartError
 from sparkyard.kubernetes.cluster import Json
 

@@ -11,13 +11,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.kubernetes import images, pods
+from bench.kubernetes import place as places
+from bench.kubernetes.place import LOCAL, Place
+from bench.kubernetes.pods import Seen
+from bench.table import Measure
 from sparkyard import console
-from sparkyard.bench import kubernetes_images as images
-from sparkyard.bench import kubernetes_place as places
-from sparkyard.bench import kubernetes_pods as pods
-from sparkyard.bench.bench import Measure
-from sparkyard.bench.kubernetes_place import LOCAL, Place
-from sparkyard.bench.kubernetes_pods import Seen
 from sparkyard.engine import engine
 from sparkyard.errors import ClusterJobError
 from sparkyard.kubernetes.cluster import Json

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.table import Measure
 from sparkyard import console
-from sparkyard.bench.bench import Measure
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.plan import plan

@@ -7,12 +7,13 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from sparkyard.bench.kubernetes_place import PROGRAMS, Place, removed
+from bench.kubernetes.place import Place, removed
+from bench.s3 import server as s3_server
+from bench.s3.server import Recipe
 from sparkyard.command import run
 from sparkyard.plan.plan import Site
-from sparkyard.services import s3_server
-from sparkyard.services.s3_server import Recipe
 
 WITHOUT_PYC, CLASS_DATA = CHILDREN = ("without-pyc", "class-data")
 """The targets of bench/kubernetes/Dockerfile."""
@@ -34,7 +35,9 @@ def child(site: Site, place: Place, target: str) -> str:
         CommandFailedError: it could not be built.
     """
     image = _image(place, target)
-    s3_server.build(site, place.executors, Recipe(PROGRAMS, target), image, place.label)
+    s3_server.build(
+        site, place.executors, Recipe(Path(__file__).parent, target), image, place.label
+    )
     return image
 
 

@@ -13,12 +13,13 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from kubernetes import utils
 
-from sparkyard import console, paths
+from sparkyard import console
 from sparkyard.command import mask, run
 from sparkyard.engine import engine
 from sparkyard.errors import (
@@ -34,7 +35,8 @@ from sparkyard.plan.plan import Site
 
 LABEL = "io.sparkyard.bench"
 """On all that a run makes, in the engine and on the cluster; its value names this machine."""
-PROGRAMS = paths.ROOT / "bench" / "kubernetes"
+PROGRAMS = Path(__file__).parent / "programs"
+"""What is copied into a driver's container, and run there."""
 _THERE = "/tmp/bench"  # noqa: S108 - in a container
 _SECONDS = 1200.0
 """For one program: more than twice what the longest took on two cores."""
@@ -103,7 +105,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Driver:
-    """A container in which programs of bench/kubernetes run."""
+    """A container in which PROGRAMS run."""
 
     name: str
 
