@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.kubernetes import images, pods
-from bench.kubernetes import place as places
-from bench.kubernetes.place import LOCAL, Place
+from bench.kubernetes import namespace as namespaces
+from bench.kubernetes.namespace import LOCAL, Namespace
 from bench.kubernetes.pods import Seen
 from bench.table import Measure
 from sparkyard import console
@@ -40,12 +40,12 @@ def measure(site: Site | None = None) -> list[Measure]:
     """Return the measures of Spark on the cluster that KUBECONFIG names; the family must be built.
 
     Raises:
-        SparkyardError: as `places.made`; or a program failed.
+        SparkyardError: as `namespaces.made`; or a program failed.
     """
     where = site or plan.site()
-    with places.made(where) as place:
-        settings = _in_one_session(where, place)  # first: it is the one that can fail late
-        return _first_result(place) + settings + _memory(place)
+    with namespaces.made(where) as namespace:
+        settings = _in_one_session(where, namespace)  # first: it is the one that can fail late
+        return _first_result(namespace) + settings + _memory(namespace)
 
 
 def ratio(
@@ -70,12 +70,12 @@ def seconds(name: str, times: Sequence[float]) -> Measure:
     return Measure(name, statistics.median(times), "s")
 
 
-def _first_result(place: Place) -> list[Measure]:
+def _first_result(namespace: Namespace) -> list[Measure]:
     console.note("getOrCreate() to the first result")
     found: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for kind, conf in (("cluster", {}), ("local", LOCAL)):
-            with place.container() as driver:
+            with namespace.container() as driver:
                 for session, taken in driver.run("first_result", conf).items():
                     found.setdefault(f"{kind} {session}", []).append(taken)
     return first_result_rows(found)
@@ -110,11 +110,11 @@ def first_result_rows(found: Mapping[str, Sequence[float]]) -> list[Measure]:
     ]
 
 
-def _in_one_session(site: Site, place: Place) -> list[Measure]:
+def _in_one_session(site: Site, namespace: Namespace) -> list[Measure]:
     console.note("images to compare executors with, and an S3 server")
     own, built = (
-        place.executors,
-        {name: images.child(site, place, name) for name in images.CHILDREN},
+        namespace.executors,
+        {name: images.child(site, namespace, name) for name in images.CHILDREN},
     )
     started = [own, built[images.WITHOUT_PYC], built[images.CLASS_DATA]]
     programs: dict[str, dict[str, Any]] = {
@@ -128,14 +128,14 @@ def _in_one_session(site: Site, place: Place) -> list[Measure]:
         },
     }  # fmt: skip
     given = {name: {**words, "rounds": ROUNDS} for name, words in programs.items()}
-    with images.s3(site, place) as s3, pods.watched(place) as seen:
+    with images.s3(site, namespace) as s3, pods.watched(namespace) as seen:
         # Before and after, and the first is for the node: so each is as warm as the executors.
-        bare = [pods.bare_jvm(place, seen, number) for number in range(ROUNDS)][1:]
+        bare = [pods.bare_jvm(namespace, seen, number) for number in range(ROUNDS)][1:]
         console.note(f"one session for {', '.join(programs)}")
         conf = {**s3.conf, "spark.executor.memory": "700m"}
-        with place.container(s3.environment) as driver:
+        with namespace.container(s3.environment) as driver:
             found = driver.run("together", conf, programs=given)
-        bare += [pods.bare_jvm(place, seen, ROUNDS + number) for number in range(2)]
+        bare += [pods.bare_jvm(namespace, seen, ROUNDS + number) for number in range(2)]
         rows = executor_rows(bare, found["new_executors"], seen, started)
     return rows + session_rows(found)
 
@@ -205,12 +205,12 @@ def session_rows(found: Mapping[str, Any]) -> list[Measure]:
     ]
 
 
-def _memory(place: Place) -> list[Measure]:
+def _memory(namespace: Namespace) -> list[Measure]:
     console.note("Java's default heap in a container with a limit")
     return [
         Measure(
             f"Java's default heap over a container's limit of {_LIMIT_GIB} GiB{told}",
-            _default_heap(place, option) / (_LIMIT_GIB * 2**30),
+            _default_heap(namespace, option) / (_LIMIT_GIB * 2**30),
             "x",
         )
         for told, option in (
@@ -220,10 +220,10 @@ def _memory(place: Place) -> list[Measure]:
     ]
 
 
-def _default_heap(place: Place, option: str) -> int:
+def _default_heap(namespace: Namespace, option: str) -> int:
     """Return the bytes that a JVM takes for its heap where nobody says how many."""
-    argv = ["run", "--rm", "--pull", "never", "--network", "none", "--label", place.label]
-    argv += ["--memory", f"{_LIMIT_GIB}g", place.executors]
+    argv = ["run", "--rm", "--pull", "never", "--network", "none", "--label", namespace.label]
+    argv += ["--memory", f"{_LIMIT_GIB}g", namespace.executors]
     said = engine.client(*argv, "java", option, "-XX:+PrintFlagsFinal", "-version").stdout
     return heap_in(said)
 

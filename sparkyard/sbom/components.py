@@ -16,11 +16,11 @@ from sparkyard.facts.ownership import OURS, Ownership
 from sparkyard.sbom.jars import Coordinates, coordinates
 from sparkyard.sbom.licences import expression, stated
 
-DEBIAN, PYTHON, JAR, R, SPARKYARD = "debian", "python", "jar", "r", "sparkyard"
-KINDS = (DEBIAN, PYTHON, JAR, R, SPARKYARD)
+DEB, PYTHON, JAR, R, SPARKYARD = "debian", "python", "jar", "r", "sparkyard"
+KINDS = (DEB, PYTHON, JAR, R, SPARKYARD)
 
 _MAINTAINER = re.compile(r"(.*?)\s*<([^<>\s]+)>")
-_FILE_KINDS = {"deb": DEBIAN, "pypi": PYTHON, "cran": R, "maven": JAR}
+_FILE_KINDS = {"deb": DEB, "pypi": PYTHON, "cran": R, "maven": JAR}
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _debian(facts: Facts, found: Ownership) -> Iterator[Component]:
             qualifiers["distro"] = f"{system}-{release}"
         count = found.count(ref)
         yield Component(
-            kind=DEBIAN,
+            kind=DEB,
             ref=ref,
             name=name,
             version=version,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sparkyard.record.diff import jar_versions
 from sparkyard.record.record import Packages
-from sparkyard.sbom.components import DEBIAN, JAR, PYTHON, R, kind_of
+from sparkyard.sbom.components import DEB, JAR, PYTHON, R, kind_of
 
 
 @dataclass(frozen=True, order=True)
@@ -50,7 +50,7 @@ def lacking(listing: Listing, packages: Packages) -> tuple[str, ...]:
             named = jar_versions([each.path.rsplit("/", 1)[-1]])
             has.update((kind, jar, version) for jar, version in named.items())
     absent = []
-    for kind, wanted in ((DEBIAN, packages.debian), (PYTHON, packages.python), (R, packages.r)):
+    for kind, wanted in ((DEB, packages.debian), (PYTHON, packages.python), (R, packages.r)):
         for name, version in sorted(wanted.items()):
             # dpkg's second architecture of a package is told by its name.
             plain = _normal(name) if kind == PYTHON else name.partition(":")[0]

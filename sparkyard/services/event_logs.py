@@ -35,7 +35,7 @@ _NAME_ONE = (
 
 
 @dataclass(frozen=True)
-class Place:
+class LogPlace:
     """Where event logs are: on S3 at `url`, or else in `directory` of this machine."""
 
     url: str = ""
@@ -69,7 +69,7 @@ class User:
     groups: tuple[int, ...] = field(default=())
 
 
-def place(named: str) -> Place:
+def place(named: str) -> LogPlace:
     """Return the place that a text names.
 
     Raises:
@@ -201,7 +201,7 @@ def defaults(conf: HadoopConf, wanted: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in wanted.items() if key not in conf.properties}
 
 
-def _on_s3(named: str) -> Place:
+def _on_s3(named: str) -> LogPlace:
     url = urlsplit(named)
     if "@" in url.netloc:
         raise SettingsError(
@@ -210,10 +210,10 @@ def _on_s3(named: str) -> Place:
         )
     if not re.fullmatch(r"[A-Za-z0-9._-]+", url.netloc) or re.search(r"[\s\"'\\?#]", named):
         raise SettingsError(f"{named} names no bucket and prefix.", _NAME_ONE)
-    return Place(url=named)
+    return LogPlace(url=named)
 
 
-def _here(directory: Path) -> Place:
+def _here(directory: Path) -> LogPlace:
     directory = directory.absolute()
     if not directory.exists():
         raise SettingsError(
@@ -222,7 +222,7 @@ def _here(directory: Path) -> Place:
         )
     if not directory.is_dir():
         raise SettingsError(f"{directory} is no directory.", _NAME_ONE)
-    return Place(directory=directory.resolve())
+    return LogPlace(directory=directory.resolve())
 
 
 def _within(file: Path, directory: Path) -> bool:

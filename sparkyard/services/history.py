@@ -29,7 +29,7 @@ from sparkyard.errors import (
 )
 from sparkyard.plan.plan import LABEL, Site
 from sparkyard.services import event_logs, local_container
-from sparkyard.services.event_logs import HadoopConf, Place, User
+from sparkyard.services.event_logs import HadoopConf, LogPlace, User
 from sparkyard.services.local_container import LocalContainer
 from sparkyard.settings import Settings
 
@@ -76,7 +76,7 @@ class Wanted:
         network: of the engine, which its container joins; its default one without.
     """
 
-    logs: Place
+    logs: LogPlace
     conf: HadoopConf | None
     port: str
     network: str = ""
@@ -163,7 +163,7 @@ def stop(name: str = NAME) -> bool:
     return _container(name).remove()
 
 
-def explain(log: str, place: Place) -> SparkyardError:
+def explain(log: str, place: LogPlace) -> SparkyardError:
     """Return the error that the server's log tells of, with the lines that matter."""
     lines = [line for line in log.splitlines() if not re.match(r"\s+(at |\.\.\. )", line)]
     lines = [line for line in lines if " INFO " not in line] or lines

@@ -54,12 +54,12 @@ LOCAL = {"spark.master": "local[*]"}
 
 
 @dataclass(frozen=True)
-class Place:
+class Namespace:
     """A namespace to measure in.
 
     Attributes:
         cluster: whose it is.
-        namespace: its name.
+        name: of it.
         address: by which its pods reach this machine.
         driver: the image of drivers.
         executors: the image of executors.
@@ -67,7 +67,7 @@ class Place:
     """
 
     cluster: Cluster
-    namespace: str
+    name: str
     address: str
     driver: str
     executors: str
@@ -80,10 +80,10 @@ class Place:
         Args:
             environment: variables whose values are secrets: they are not named on a command line.
         """
-        name = f"{self.namespace}-driver"
+        name = f"{self.name}-driver"
         variables = {
             "SPARK_MASTER": f"k8s://{self.cluster.api.api_client.configuration.host}",
-            "SPARK_NAMESPACE": self.namespace,
+            "SPARK_NAMESPACE": self.name,
             "SPARK_EXECUTOR_IMAGE": self.executors,
             "SPARK_EXECUTOR_SERVICE_ACCOUNT": "spark-executor",
             **(environment or {}),
@@ -98,7 +98,7 @@ class Place:
             shown = ["docker", "exec", "--interactive", name, "sh", "-c", write]
             run(
                 shown,
-                stdin=access.kubeconfig(self.cluster, _token(self.cluster, self.namespace)),
+                stdin=access.kubeconfig(self.cluster, _token(self.cluster, self.name)),
             )
             yield Driver(name)
 
@@ -153,7 +153,7 @@ def answer_in(wrote: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def made(site: Site) -> Iterator[Place]:
+def made(site: Site) -> Iterator[Namespace]:
     """Give a new namespace with the service accounts and rights of deploy/kubernetes.
 
     Raises:
@@ -180,7 +180,7 @@ def made(site: Site) -> Iterator[Place]:
             body: Json = {"metadata": {"name": name, "labels": {LABEL: value}}}
             found.ask("create_namespace", body, doing=f"create the namespace {name}")
             _give_rights(found, name)
-            yield Place(found, name, address, driver, executors, label)
+            yield Namespace(found, name, address, driver, executors, label)
         finally:
             console.note("taking away what was made")
             _take_away(found, label)
