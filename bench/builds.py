@@ -95,8 +95,8 @@ def _is_s3a(layer: Layer) -> bool:
     return any("aws-java-sdk-bundle" in path for path in layer.paths or ())
 
 
-def _compressed(found: tuple[Layer, ...]) -> float:
-    return float(sum(layer.compressed or 0 for layer in found))
+def _compressed(these: tuple[Layer, ...]) -> float:
+    return float(sum(layer.compressed or 0 for layer in these))
 
 
 def _new(before: tuple[Layer, ...], after: tuple[Layer, ...]) -> float:

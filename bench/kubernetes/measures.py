@@ -72,40 +72,40 @@ def seconds(name: str, times: Sequence[float]) -> Measure:
 
 def _first_result(namespace: Namespace) -> list[Measure]:
     console.note("getOrCreate() to the first result")
-    found: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for kind, conf in (("cluster", {}), ("local", LOCAL)):
             with namespace.container() as driver:
                 for session, taken in driver.run("first_result", conf).items():
-                    found.setdefault(f"{kind} {session}", []).append(taken)
-    return first_result_rows(found)
+                    times.setdefault(f"{kind} {session}", []).append(taken)
+    return first_result_rows(times)
 
 
-def first_result_rows(found: Mapping[str, Sequence[float]]) -> list[Measure]:
+def first_result_rows(times: Mapping[str, Sequence[float]]) -> list[Measure]:
     """Return the measures of first results.
 
     Args:
-        found: seconds, a round each, by where (cluster, local) and which session (cold, warm).
+        times: seconds, a round each, by where (cluster, local) and which session (cold, warm).
     """
     told = "getOrCreate() to the first result"
     return [
-        seconds(f"{told}, local[*], fresh container", found["local cold"]),
-        seconds(f"{told}, 2 executors, fresh container", found["cluster cold"]),
-        seconds(f"{told}, 2 executors, the kernel's second session", found["cluster warm"]),
+        seconds(f"{told}, local[*], fresh container", times["local cold"]),
+        seconds(f"{told}, 2 executors, fresh container", times["cluster cold"]),
+        seconds(f"{told}, 2 executors, the kernel's second session", times["cluster warm"]),
         ratio(
             f"{told}, fresh container: 2 executors over local[*]",
-            found["cluster cold"],
-            found["local cold"],
+            times["cluster cold"],
+            times["local cold"],
         ),
         ratio(
             f"{told}, the kernel's second session: 2 executors over local[*]",
-            found["cluster warm"],
-            found["local warm"],
+            times["cluster warm"],
+            times["local warm"],
         ),
         ratio(
             f"{told}, 2 executors: second session over the first",
-            found["cluster warm"],
-            found["cluster cold"],
+            times["cluster warm"],
+            times["cluster cold"],
         ),
     ]
 
@@ -134,20 +134,20 @@ def _in_one_session(site: Site, namespace: Namespace) -> list[Measure]:
         console.note(f"one session for {', '.join(programs)}")
         conf = {**s3.conf, "spark.executor.memory": "700m"}
         with namespace.container(s3.environment) as driver:
-            found = driver.run("together", conf, programs=given)
+            answers = driver.run("together", conf, programs=given)
         bare += [pods.bare_jvm(namespace, seen, ROUNDS + number) for number in range(2)]
-        rows = executor_rows(bare, found["new_executors"], seen, started)
-    return rows + session_rows(found)
+        rows = executor_rows(bare, answers["new_executors"], seen, started)
+    return rows + session_rows(answers)
 
 
 def executor_rows(
-    bare: Sequence[float], found: Sequence[Json], seen: Seen, started: Sequence[str]
+    bare: Sequence[float], executors: Sequence[Json], seen: Seen, started: Sequence[str]
 ) -> list[Measure]:
     """Return the measures of new executors.
 
     Args:
         bare: seconds from a bare pod's creation until its JVM has run.
-        found: what the program new_executors answered.
+        executors: what the program new_executors answered.
         seen: their pods.
         started: the executors' image, that without .pyc, that with a class-data archive.
 
@@ -155,8 +155,8 @@ def executor_rows(
         ClusterJobError: an executor's pod was not seen before the executor.
     """
     times: dict[tuple[str, str], list[float]] = {}
-    for each in found:
-        image, moment = str(each["image"]), float(each["registered"])
+    for executor in executors:
+        image, moment = str(executor["image"]), float(executor["registered"])
         created = seen.before(moment, image)
         if created is None:
             raise ClusterJobError(
@@ -165,7 +165,7 @@ def executor_rows(
             )
         times.setdefault((image, "registered"), []).append(moment - created)
         for what in ("plain", "pandas"):
-            times.setdefault((image, what), []).append(float(each[what]))
+            times.setdefault((image, what), []).append(float(executor[what]))
     own, without, shared = started
     registered, plain, pandas = (times[own, what] for what in ("registered", "plain", "pandas"))
     floor = [statistics.median(bare)] * len(registered)
@@ -185,11 +185,11 @@ def executor_rows(
     ]
 
 
-def session_rows(found: Mapping[str, Any]) -> list[Measure]:
+def session_rows(answers: Mapping[str, Any]) -> list[Measure]:
     """Return the measures of what the programs answered that compare settings."""
-    arrow, written = found["to_pandas"], found["committers"]
-    native, java = found["blas"]
-    serial, parallel, g1 = found["collectors"]
+    arrow, written = answers["to_pandas"], answers["committers"]
+    native, java = answers["blas"]
+    serial, parallel, g1 = answers["collectors"]
     table, product = f"toPandas() of {TABLE_ROWS:,} rows", f"correlation of {COLUMNS} columns"
     shuffle, write = "shuffle of cached rows, 2 executors", f"write of {FILES} files to S3"
     return [

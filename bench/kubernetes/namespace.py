@@ -161,7 +161,7 @@ def made(site: Site) -> Iterator[Namespace]:
         ImageMissingError: the driver or the executors are not built.
         ClusterRightsError: you may not make namespaces there, or rights in them.
     """
-    found = cluster.connect()
+    reached = cluster.connect()
     driver, executors = map(site.name, site.family.pair)
     missing = sorted({driver, executors} - set(engine.inspect([driver, executors])))
     if missing:
@@ -169,21 +169,21 @@ def made(site: Site) -> Iterator[Namespace]:
             f"There is no image {' and no image '.join(missing)} to measure.",
             "Build them: make jupyterhub, nox -s executors.",
         )
-    found.reach()
+    reached.reach()
     value = leftovers.machine()
     label = f"{LABEL}={value}"
-    address = access.address_towards(found.api.api_client.configuration.host)
+    address = access.address_towards(reached.api.api_client.configuration.host)
     name = f"sparkyard-bench-{secrets.token_hex(3)}"
     with _terminated_is_interrupted():
-        _take_away(found, label)
+        _take_away(reached, label)
         try:
             body: Json = {"metadata": {"name": name, "labels": {LABEL: value}}}
-            found.ask("create_namespace", body, doing=f"create the namespace {name}")
-            _give_rights(found, name)
-            yield Namespace(found, name, address, driver, executors, label)
+            reached.ask("create_namespace", body, doing=f"create the namespace {name}")
+            _give_rights(reached, name)
+            yield Namespace(reached, name, address, driver, executors, label)
         finally:
             console.note("taking away what was made")
-            _take_away(found, label)
+            _take_away(reached, label)
 
 
 @contextlib.contextmanager
@@ -205,13 +205,13 @@ def _token(reached: Cluster, namespace: str) -> str:
 
 
 def _give_rights(reached: Cluster, namespace: str) -> None:
-    for each in access.rights(namespace):
+    for right in access.rights(namespace):
         create: Callable[..., Any] = utils.create_from_dict
         try:
-            create(reached.api.api_client, each, namespace=namespace)
+            create(reached.api.api_client, right, namespace=namespace)
         except utils.FailToCreateError as error:
             said = cluster.message_of(str(error.api_exceptions[0].body or ""))
-            what = f"{each['kind']} {each['metadata']['name']} in {namespace}"
+            what = f"{right['kind']} {right['metadata']['name']} in {namespace}"
             status = error.api_exceptions[0].status
             kind = ClusterRightsError if status == 403 else ClusterRefusedError
             raise kind(
@@ -221,12 +221,14 @@ def _give_rights(reached: Cluster, namespace: str) -> None:
 
 def _take_away(reached: Cluster, label: str) -> None:
     """Remove containers, images and namespaces of runs on this machine."""
-    found = engine.client("ps", "--all", "--quiet", "--filter", f"label={label}").stdout.split()
-    if found:
-        engine.client("rm", "--force", "--volumes", *found)
-    images = ("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
-    if found := engine.client(*images).stdout.split():
-        engine.client("image", "rm", "--force", *found)
+    containers = engine.client(
+        "ps", "--all", "--quiet", "--filter", f"label={label}"
+    ).stdout.split()
+    if containers:
+        engine.client("rm", "--force", "--volumes", *containers)
+    listing = ("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
+    if images := engine.client(*listing).stdout.split():
+        engine.client("image", "rm", "--force", *images)
     leftovers.take_away(reached, label)
 
 
