@@ -72,5 +72,5 @@ def _images(where: plan.Site) -> dict[str, str]:
 def _build_of(tag: str) -> str:
     """Return what follows the stack's name in a tag: a fingerprint, or nothing for a moving tag."""
     name = tag.rpartition(":")[2]
-    known = sorted(stack.known(), key=len, reverse=True)
-    return name.removeprefix(next((each for each in known if name.startswith(each)), ""))
+    names = sorted(stack.known(), key=len, reverse=True)
+    return name.removeprefix(next((known for known in names if name.startswith(known)), ""))
