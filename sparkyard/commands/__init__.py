@@ -60,7 +60,7 @@ def sessions() -> Iterator[Session]:
     for image in family.published:
         summary = f"Build {image.name} ({image.summary})."
         yield Session(image.session, "build", image.session, summary)
-    for image in (each for each in family.published if family.role(each.name)):
+    for image in (each for each in family.published if family.role(each.name) or each.project):
         summary = f"Push {image.name} and the images that it needs."
         yield Session(f"push_{image.session}", "push", image.session, summary)
 
@@ -100,5 +100,5 @@ def add_stack(
         default: what its help says of the default.
         several: the session takes "all", too.
     """
-    what = "a stack of conf/stacks, or all" if several else "a stack of conf/stacks"
+    what = "a stack of conf/stacks" + (", a project that no stack owns, or all" if several else "")
     to.add_argument("--stack", default="", metavar="NAME", help=f"{what} (default: {default})")

@@ -11,7 +11,6 @@ from sparkyard.family import stack
 
 TEXT = """
 summary = "x"
-debian = "trixie"
 [python]
 minor = "3.11"
 package = "python3.11"
@@ -38,8 +37,7 @@ def test_reads_a_stack(tmp_path: Path) -> None:
     assert made.arguments == {
         "SUITES": "trixie,bookworm,sid",
         "PYTHON": "3.11",
-        "PYTHON_PACKAGE": "python3.11/bookworm",
-        "JAVA_PACKAGE": "openjdk-8-jre-headless/sid",
+        "PREFIX": "/opt/venv",
         "JAVA_HOME": "/usr/lib/jvm/java",
         "JARS_DIRECTORY": "/opt/venv/lib/python3.11/site-packages/pyspark/jars",
     }
@@ -86,5 +84,5 @@ def test_names_whose_tags_could_be_mistaken_are_refused(
 ) -> None:
     for name in names:
         (tmp_path / f"{name}.toml").write_text(TEXT)
-    with pytest.raises(MalformedFileError, match="a stack cannot be called"):
+    with pytest.raises(MalformedFileError, match="a stack or project cannot be called"):
         stack.known(tmp_path)
