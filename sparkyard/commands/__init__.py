@@ -100,5 +100,5 @@ def add_stack(
         default: what its help says of the default.
         several: the session takes "all", too.
     """
-    what = "a stack of conf/stacks" + (", a project that no stack owns, or all" if several else "")
+    what = "a stack of conf/stacks, or all" if several else "a stack of conf/stacks"
     to.add_argument("--stack", default="", metavar="NAME", help=f"{what} (default: {default})")
