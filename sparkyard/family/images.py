@@ -23,7 +23,7 @@ ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "stacks", "project", "drives", "tags")
+_KEYS = ("summary", "session", "stacks", "project", "drives", "serves", "tags")
 DRIVER, EXECUTOR = "driver", "executor"
 PYTHON, JARS, APT = LAYERS = ("python-", "jars-", "apt-")
 """What the names of shared layers begin with: a group of a project's packages follows."""
@@ -43,6 +43,7 @@ class Image:
         stacks: those that it is built on; all when empty.
         project: of one that no stack owns, its project; see stack.py.
         drives: the executors' image that must agree with this one, a driver's; else empty.
+        serves: the single-user server's image that must agree with this one, a hub's; else empty.
         takes: the shared layers and parts that it takes in.
         needs: all images and layers that must be there before it is built.
         given: the directories that it reads of those that every build provides.
@@ -57,6 +58,7 @@ class Image:
     stacks: tuple[str, ...] = ()
     project: str = ""
     drives: str = ""
+    serves: str = ""
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
@@ -76,6 +78,18 @@ class Image:
         if self.published and (self.project or name in stack.others()):
             return name == self.project
         return not self.stacks or name in self.stacks
+
+
+DRIVES, SERVES = EDGES = ("drives", "serves")
+"""Kinds of edges between images: what is at both ends must agree. Each is a key of images.toml."""
+
+
+class Edge(NamedTuple):
+    """An edge of a kind, from the image whose entry says it to the one that is named there."""
+
+    kind: str
+    first: str
+    second: str
 
 
 class Pair(NamedTuple):
@@ -164,9 +178,19 @@ class Family:
         return tuple(dict.fromkeys(tag for image in self.chain(name) for tag in image.tags))
 
     @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges that begin at one of the images. The other end may be another family's."""
+        return tuple(
+            Edge(kind, image.name, named)
+            for image in self.images
+            for kind in EDGES
+            if (named := getattr(image, kind))
+        )
+
+    @property
     def pairs(self) -> tuple[Pair, ...]:
         """The drivers' images, each with the executors' image that it drives."""
-        return tuple(Pair(image.name, image.drives) for image in self.images if image.drives)
+        return tuple(Pair(*edge[1:]) for edge in self.edges if edge.kind == DRIVES)
 
     @property
     def pair(self) -> Pair:
@@ -252,11 +276,12 @@ def _image(name: str, entry: object, images: Collection[str], file: Path) -> Ima
     for key in entry:
         if key not in _KEYS:
             raise UnknownNameError(f'{where} has an unknown key "{key}".', nearest(key, _KEYS))
-    drives = entry.get("drives", "")
-    if drives not in ("", *set(images) - {name}):
-        raise ImageGraphError(
-            f'{where} drives "{drives}", which is no other image.', nearest(str(drives), images)
-        )
+    for kind in EDGES:
+        named = entry.get(kind, "")
+        if named not in ("", *set(images) - {name}):
+            raise ImageGraphError(
+                f'{where} {kind} "{named}", which is no other image.', nearest(str(named), images)
+            )
     return Image(
         name=name,
         summary=toml_file.text(entry, "summary", where),
@@ -264,7 +289,8 @@ def _image(name: str, entry: object, images: Collection[str], file: Path) -> Ima
         session=str(entry.get("session", "")),
         stacks=_stacks(entry, where),
         project=_project(entry, where),
-        drives=drives,
+        drives=str(entry.get(DRIVES, "")),
+        serves=str(entry.get(SERVES, "")),
         tags=toml_file.texts(entry, "tags", where),
     )
 

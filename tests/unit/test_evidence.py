@@ -360,6 +360,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Facts], None]:
         for reference in (site.name(name), role):
             identities[reference] = ImageIdentity(reference, digest, "amd64", (), labels)
             found[reference] = GOOD
+    monkeypatch.setattr("sparkyard.engine.engine.inspect", lambda _: {})  # no hub is built
     monkeypatch.setattr(facts, "resolve", identities.__getitem__)
     monkeypatch.setattr(facts, "collect", found.__getitem__)
     monkeypatch.setattr(layers, "compare", lambda *_: layers.LayerComparison((), ()))

@@ -161,6 +161,7 @@ def test_an_image_without_a_dockerfile(tmp_path: Path) -> None:
         ('sesion = "x"', UnknownNameError, "sesion"),
         ('drives = "sied"', ImageGraphError, "sied"),
         ('drives = "plain"', ImageGraphError, "no other image"),
+        ('serves = "plian"', ImageGraphError, 'serves "plian"'),
         ("tags = [1]", MalformedFileError, "tags"),
         ('tags = "a"', MalformedFileError, "tags"),
     ],
