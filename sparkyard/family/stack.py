@@ -178,6 +178,12 @@ def load(name: str, directory: Path = paths.STACKS) -> Stack:
     if not isinstance(major, int):
         raise MalformedFileError(f'{file}: [java] has no number "major".', "Add: major = 8")
     system = _project(SYSTEM)
+    if "debian" in document:
+        raise MalformedFileError(
+            f"{file} names a suite of Debian, and package-dependencies/{SYSTEM}/project.toml does "
+            "so for all stacks.",
+            "Take the line out.",
+        )
     return Stack(
         name=name,
         summary=toml_file.text(document, "summary", str(file)),

@@ -58,6 +58,11 @@ def test_names_what_is_missing(tmp_path: Path, line: str) -> None:
     assert "spark-9.toml" in refusal.value.what
 
 
+def test_debians_suite_is_no_stacks(tmp_path: Path) -> None:
+    with pytest.raises(MalformedFileError, match="names a suite of Debian"):
+        load(tmp_path, f'debian = "trixie"\n{TEXT}')
+
+
 def test_a_number_that_is_a_text(tmp_path: Path) -> None:
     with pytest.raises(MalformedFileError, match="major"):
         load(tmp_path, TEXT.replace("= 8", '= "8"'))
