@@ -53,7 +53,12 @@ def _debian(where: Site, place: Path, base: str) -> None:
     argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
     argv += ["--include=?essential", "--include=apt"]
     run([*argv, stack.debian, str(place / "root"), mirror])
-    lists = [apt_lock.locked(stack, name).debs for name in apt_lock.lists(stack)[1:]]
+    lists = [
+        apt_lock.locked(project, name).debs
+        for project in stack.chain
+        for name in apt_lock.lists(project)
+        if name != apt_lock.DEBIAN
+    ]
     words = []
     for deb in (deb for debs in lists for deb in debs):
         origin = security if deb.suite.endswith("-security") else mirror

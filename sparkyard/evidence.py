@@ -99,9 +99,11 @@ class Gap:
 def needed(family: Family, name: str, parts: Iterable[str]) -> tuple[str, ...]:
     """Return those of `parts` that an image needs before it may be pushed.
 
-    Parity is a matter of the pair alone. What an image inherits from its parent is tested in the
-    image itself, so a parent's evidence adds nothing to it.
+    Parity is a matter of the pair alone, and Spark at work one of images that a stack owns. What an
+    image inherits from its parent is tested in the image itself: a parent's evidence adds nothing.
     """
+    if family[name].project:
+        return tuple(part for part in parts if part == "images")
     return tuple(part for part in parts if family.role(name) or part != "parity")
 
 

@@ -189,7 +189,10 @@ def tags(image: Image, family: Family, facts: Facts, origin: Origin) -> Tags:
         f"{stack}-{origin.fingerprint}": "the label with the fingerprint of its inputs",
         **_borne(immutable, stack, family),
     }
-    moving = {stack: "the label with the name of its stack", **_borne(moving, stack, family)}
+    moving = {
+        stack: "the label with the name of its stack or project",
+        **_borne(moving, stack, family),
+    }
     if both := immutable.keys() & moving.keys():
         raise ReferenceFormatError(
             f"{image.name} would bear {', '.join(sorted(both))} as a tag that moves and as one "
@@ -208,8 +211,11 @@ def of_stack(names: Collection[str], stack: str, default: str) -> tuple[str, ...
     """Return the tags that a stack bears for some names.
 
     Every stack has a name with its own behind it, the default one the bare name, too. No bare name
-    ends with a stack's, so no two stacks can ever claim one tag.
+    ends with a stack's, so no two stacks can ever claim one tag. An image that no stack owns is
+    one of its kind, and bears bare names alone.
     """
+    if stack in stacks.others():
+        return tuple(names)
     own = [f"{name}-{stack}" for name in names]
     return (*names, *own) if stack == default else tuple(own)
 
@@ -295,7 +301,8 @@ def _says_something_else(tag: str) -> bool:
     parts = "|".join(map(re.escape, TAGGERS))
     return bool(
         tag in RESERVED
-        or tag.startswith((*stacks.known(), "branch-"))
+        or tag.startswith((*stacks.known(), *(f"{name}-" for name in stacks.others()), "branch-"))
+        or tag in stacks.others()
         or re.fullmatch(r"[0-9a-f]{12}(-dirty)?|v?[0-9]+(\.[0-9]+)*(-.*)?", tag)
         or re.match(rf"({parts})-[0-9]", tag)
     )

@@ -53,10 +53,8 @@ class Container:
             raise
 
     def python(self, code: str, *arguments: str, **options: Any) -> str:
-        """Run Python code with the interpreter that Spark uses, and return what it prints."""
-        return self.exec(
-            "/opt/venv/bin/python", "-", *arguments, stdin=code, **options
-        ).stdout.strip()
+        """Run Python code with the image's own interpreter, and return what it prints."""
+        return self.exec("python", "-", *arguments, stdin=code, **options).stdout.strip()
 
     def logs(self) -> str:
         """Return what its main process has written so far."""

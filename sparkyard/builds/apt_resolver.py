@@ -56,8 +56,13 @@ class Installable:
     secured: Mapping[str, frozenset[str]]
 
 
-def lock(stack: Stack, settings: Settings) -> dict[str, frozenset[str]]:
-    """Lock all lists of a stack by what Debian's archive has now.
+def lock(projects: Iterable[Stack], settings: Settings) -> dict[str, frozenset[str]]:
+    """Lock all lists of projects by what Debian's archive has now.
+
+    Args:
+        projects: each after what it stands on. All of them are locked together, so that what
+            stands on the operating system fits to it.
+        settings: for the mirror and the CA bundle.
 
     Returns:
         the versions in the security suites, by package.
@@ -66,15 +71,30 @@ def lock(stack: Stack, settings: Settings) -> dict[str, frozenset[str]]:
         MirrorError: the archive lacks what a list names, or its index cannot be used.
         NetworkError, CertificateError: the archive could not be asked.
     """
-    apt = _Apt(stack, settings)
+    projects = tuple(projects)
+    apt = _Apt(projects, settings)
     now = datetime.now(UTC).replace(microsecond=0)
-    minimal = apt.ask(apt_lock.DEBIAN, _MINIMAL, {})
-    apt_lock.write(stack, apt_lock.DEBIAN, minimal.debs, now)
-    secured = dict(minimal.secured)
-    installed = dict(minimal.entries)
-    base: set[str] = set()
-    for name in apt_lock.lists(stack)[1:]:
-        found = apt.ask(name, apt_lock.packages(stack, name), installed)
+    secured: dict[str, frozenset[str]] = {}
+    bases: dict[str, dict[str, str]] = {}
+    for project in projects:
+        below = bases[project.on.name] if project.on else {}
+        bases[project.name] = _lock(project, apt, below, now, secured)
+    return secured
+
+
+def _lock(
+    stack: Stack,
+    apt: _Apt,
+    below: Mapping[str, str],
+    now: datetime,
+    secured: dict[str, frozenset[str]],
+) -> dict[str, str]:
+    """Lock the lists of one project, and return the index entries of what its base has."""
+    installed = dict(below)
+    base = set(installed)
+    for name in apt_lock.lists(stack):
+        wanted = _MINIMAL if name == apt_lock.DEBIAN else apt_lock.packages(stack, name)
+        found = apt.ask(stack, name, wanted, installed)
         if moved := base & found.entries.keys():
             raise MirrorError(
                 f"The list {name} needs {', '.join(sorted(moved))} in another version than the "
@@ -82,14 +102,15 @@ def lock(stack: Stack, settings: Settings) -> dict[str, frozenset[str]]:
                 f"Ask for it from another suite in apt/{name}.txt, or name it in apt/base.txt.",
             )
         apt_lock.write(stack, name, found.debs, now)
-        secured |= found.secured
-        if name == apt_lock.BASE:
+        for package, versions in found.secured.items():
+            secured[package] = secured.get(package, frozenset()) | versions
+        if name in (apt_lock.DEBIAN, apt_lock.BASE):
             installed |= found.entries
             base = set(installed)
     for file in sorted((stack.dependencies / "apt").glob("*.lock")):
         if file.name.split(".")[0] not in apt_lock.lists(stack):
             file.unlink()
-    return secured
+    return installed
 
 
 def parse(said: str, name: str) -> Installable:
@@ -140,19 +161,17 @@ def parse(said: str, name: str) -> Installable:
 
 
 class _Apt:
-    """apt with the sources of a stack and a list of installed packages of our own."""
+    """apt with the sources of some projects and a list of installed packages of our own."""
 
-    def __init__(self, stack: Stack, settings: Settings) -> None:
+    def __init__(self, projects: Sequence[Stack], settings: Settings) -> None:
         self._work = paths.cache() / "apt"
-        self._lists = {
-            apt_lock.DEBIAN: (stack.debian,),
-            "": tuple(stack.arguments["SUITES"].split(",")),
-        }
+        self._suites = {project.name: project.suites for project in projects}
+        self._suites[""] = tuple(dict.fromkeys(s for each in projects for s in each.suites))
         bundle = ca_bundle(settings)
         self._in: list[str] = []
         if not shutil.which("apt-get"):
             engine.ensure()
-            image = base_image.named(stack, settings).removeprefix("docker-image://")
+            image = base_image.named(projects[0], settings).removeprefix("docker-image://")
             mounted = [str(self._work), *([str(bundle)] if bundle else [])]
             self._in = ["docker", "run", "--rm"]
             for name in ("APT_CONFIG", "LC_ALL", "http_proxy", "https_proxy", "no_proxy"):
@@ -162,15 +181,18 @@ class _Apt:
         self._prepare(settings, bundle)
         self._run("apt-get", "-qq", "update", sources="")
 
-    def ask(self, name: str, packages: Sequence[str], installed: Mapping[str, str]) -> Installable:
+    def ask(
+        self, project: Stack, name: str, packages: Sequence[str], installed: Mapping[str, str]
+    ) -> Installable:
         """Return what would be installed for a list.
 
         Args:
+            project: whose suites count.
             name: of the list.
             packages: as apt-get takes them.
             installed: index entries of what is there already, by package.
         """
-        sources = name if name in self._lists else ""
+        sources = project.name
         (self._work / "status").write_text(
             "".join(f"{entry}\nStatus: install ok installed\n\n" for entry in installed.values())
         )
@@ -213,11 +235,11 @@ class _Apt:
         hosts = archives(settings)
         (self._work / "etc/auth.conf").write_text(apt_auth(hosts))
         bare = (split(hosts[0]).url, split(hosts[1]).url)
-        for sources, suites in self._lists.items():
+        for sources, suites in self._suites.items():
             text = "".join(_sources(suite, keyring, bare) for suite in suites)
             self._sources(sources).write_text(text)
         # Another suite's packages are taken where they are asked for by it, or needed by such.
-        others = self._lists[""][1:]
+        others = self._suites[""][1:]
         (self._work / "etc/preferences").write_text(
             "".join(f"Package: *\nPin: release n={o}*\nPin-Priority: 100\n\n" for o in others)
         )

@@ -1,4 +1,4 @@
-"""What would new locks change? They are made in a copy of a stack's directory and compared.
+"""What would new locks change? They are made in copies of the projects' directories and compared.
 
 Only a whole proposal is put in place: a command that fails leaves the locks as they were.
 """
@@ -14,7 +14,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -22,11 +22,9 @@ from sparkyard import paths, toml_file
 from sparkyard.errors import BusyError, DiskFullError, FileAccessError, StaleLockError
 from sparkyard.family.stack import Stack
 from sparkyard.locks import apt_lock
+from sparkyard.locks.current import APT, JARS, KINDS, PYTHON
 from sparkyard.locks.jar_lock import parse_lock
 from sparkyard.package_versions import compare_debian
-
-APT, PYTHON, JARS = KINDS = ("apt", "python", "jars")
-"""What a stack locks, in the order in which it is locked."""
 
 Versions = Mapping[tuple[str, str, str], str]
 """Versions by kind, group and name."""
@@ -53,24 +51,27 @@ class Move:
 
 @dataclass
 class Proposal:
-    """New locks of a stack.
+    """New locks of some projects.
 
     Attributes:
-        stack: as it is in the checkout.
-        copy: the same with a directory of its own, in which locks are made.
+        projects: as they are in the checkout, by name.
+        copies: the same with directories of their own, in which locks are made.
         secured: versions of Debian packages in the security suites, by package.
     """
 
-    stack: Stack
-    copy: Stack
+    projects: Mapping[str, Stack]
+    copies: Mapping[str, Stack]
     secured: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._before = _digests(self.stack.dependencies)
+        self._before = {n: _digests(each.dependencies) for n, each in self.projects.items()}
 
-    def moves(self) -> tuple[Move, ...]:
-        """Return what changes its version."""
-        before, after = versions(self.stack), versions(self.copy)
+    def moves(self) -> dict[str, tuple[Move, ...]]:
+        """Return what changes its version, by project."""
+        return {name: self._moves(name) for name in self.projects}
+
+    def _moves(self, project: str) -> tuple[Move, ...]:
+        before, after = versions(self.projects[project]), versions(self.copies[project])
         keys = sorted(before.keys() | after.keys(), key=lambda key: (KINDS.index(key[0]), key))
         return tuple(
             Move(*key, before.get(key, ""), after.get(key, ""), self._security(key, before, after))
@@ -80,10 +81,16 @@ class Proposal:
 
     def files(self) -> tuple[Path, ...]:
         """Return the files of the checkout that change, those that go among them."""
-        after = _digests(self.copy.dependencies)
-        names = sorted(self._before.keys() | after.keys())
-        changed = [name for name in names if self._before.get(name) != after.get(name)]
-        return tuple(self.stack.dependencies / name for name in changed)
+        return tuple(file for file, _ in self._changed())
+
+    def _changed(self) -> Iterator[tuple[Path, Path]]:
+        """Give each file that changes, and what takes its place."""
+        for project, before in self._before.items():
+            old, new = (each[project].dependencies for each in (self.projects, self.copies))
+            after = _digests(new)
+            for name in sorted(before.keys() | after.keys()):
+                if before.get(name) != after.get(name):
+                    yield old / name, new / name
 
     def put(self) -> None:
         """Put the new locks in the place of the old ones.
@@ -92,31 +99,33 @@ class Proposal:
             BusyError: another command changed the old ones meanwhile; nothing was written.
             FileAccessError: they cannot be written.
         """
-        directory = self.stack.dependencies
-        with _held(directory):
-            if _digests(directory) != self._before:
-                raise BusyError(
-                    f"Another command changed the locks in {directory} meanwhile.",
-                    "Nothing was written. Run the same command again.",
-                )
+        with ExitStack() as held:
+            for name, project in self.projects.items():
+                held.enter_context(_held(project.dependencies))
+                if _digests(project.dependencies) != self._before[name]:
+                    raise BusyError(
+                        f"Another command changed the locks in {project.dependencies} meanwhile.",
+                        "Nothing was written. Run the same command again.",
+                    )
             new = []
+            changed = list(self._changed())
+            file = paths.DEPENDENCIES
             try:
-                for file in self.files():
-                    source = self.copy.dependencies / file.relative_to(directory)
+                for file, source in changed:
                     if source.exists():
                         file.parent.mkdir(exist_ok=True)
                         beside = file.with_name(f".{file.name}.new")
                         new.append(beside)
                         shutil.copyfile(source, beside)
                         beside.chmod(file.stat().st_mode if file.exists() else 0o644)
-                for file in self.files():
+                for file, _ in changed:
                     beside = file.with_name(f".{file.name}.new")
                     if beside in new:
                         os.replace(beside, file)
                     else:
                         file.unlink(missing_ok=True)
             except OSError as error:
-                raise not_writable(directory, error) from error
+                raise not_writable(file.parent, error) from error
             finally:
                 for beside in new:
                     beside.unlink(missing_ok=True)
@@ -135,12 +144,20 @@ class Proposal:
 
 
 @contextmanager
-def propose(stack: Stack) -> Iterator[Proposal]:
-    """Give a proposal that changes nothing yet; its copy goes afterwards."""
+def propose(*projects: Stack) -> Iterator[Proposal]:
+    """Give a proposal that changes nothing yet; its copies go afterwards.
+
+    Args:
+        projects: each after what it stands on.
+    """
     with tempfile.TemporaryDirectory(prefix="sparkyard-locks-") as directory:
-        place = Path(directory) / stack.name
-        shutil.copytree(stack.dependencies, place)
-        yield Proposal(stack, dataclasses.replace(stack, copy=place))
+        copies: dict[str, Stack] = {}
+        for project in projects:
+            place = Path(directory) / project.name
+            shutil.copytree(project.dependencies, place)
+            on = project.on and copies[project.on.name]
+            copies[project.name] = dataclasses.replace(project, copy=place, on=on)
+        yield Proposal({project.name: project for project in projects}, copies)
 
 
 def require_writable(stack: Stack) -> None:

@@ -6,24 +6,28 @@ from collections.abc import Iterable, Sequence
 
 from sparkyard import console
 from sparkyard.builds import apt_resolver, proposal
-from sparkyard.builds.proposal import APT as DEBIAN
 from sparkyard.builds.proposal import Proposal
 from sparkyard.errors import MirrorError
+from sparkyard.family import stack
 from sparkyard.family.images import APT
+from sparkyard.family.stack import Stack
 from sparkyard.fetch import debs, sources
-from sparkyard.fetch.debs import Missing
-from sparkyard.locks import apt_lock, dependencies
+from sparkyard.fetch.debs import Missing, Wanted
+from sparkyard.locks import apt_lock, current, dependencies
 from sparkyard.plan import base_image
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.plan import Site
+
+_List = tuple[Stack, str]
+"""A project and the name of one of its lists of Debian packages."""
 
 
 def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     """Lay out what a build of some images does not fetch itself.
 
     That is their locked Debian packages, and the archives of Python packages that are in no index.
-    Where a locked package is gone from the archive and its snapshots, all Debian locks of the
-    stack are renewed in the checkout, unless the setting `locked` is on.
+    Where a locked package is gone from the archive and its snapshots, all Debian locks are renewed
+    in the checkout, unless the setting `locked` is on.
 
     Args:
         where: what is built, for which site.
@@ -38,14 +42,14 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
         HashMismatchError: the sources of a Python package are not those that were locked.
     """
     lists = _lists(where, images, bootstrap=bootstrap)
-    missing = debs.fetch(debs.of_lists(where.stack, lists), where.settings)
+    missing = debs.fetch(_wanted(lists), where.settings)
     if missing.debs:
         if where.settings.locked:
             debs.must(missing, where.settings)
         _renew(where, lists, missing)
-    for name in lists:
+    for project, name in lists:
         if name != apt_lock.DEBIAN:
-            debs.lay_out(where.stack, name)
+            debs.lay_out(project, name)
     for group in dependencies.groups(where.stack.dependencies):
         sources.lay_out(where.stack, group, where.settings)
 
@@ -62,26 +66,30 @@ def base(where: Site, images: Iterable[str]) -> BaseImage:
 
 def put(made: Proposal) -> None:
     """Put new locks in place, and say what they change in a few lines."""
-    moves, files = made.moves(), made.files()
+    moves, files = [move for of in made.moves().values() for move in of], made.files()
     made.put()
     secure = sum(bool(move.security) for move in moves)
-    of_them = f", {secure} of them security updates" if any(m.kind == DEBIAN for m in moves) else ""
+    debian = any(move.kind == current.APT for move in moves)
+    of_them = f", {secure} of them security updates" if debian else ""
     console.note(f"{console.count(len(moves), 'package')} moved{of_them}")
     console.note(f"changed: {', '.join(map(proposal.shown, files))}; commit them")
 
 
-def _renew(where: Site, lists: Sequence[str], missing: Missing) -> None:
-    """Lock all Debian packages of the stack anew, in the checkout."""
+def _renew(where: Site, lists: Sequence[_List], missing: Missing) -> None:
+    """Lock all Debian packages anew, in the checkout: those of other stacks go with them."""
     if missing.why:
         console.note(f"the snapshots of Debian's archive could not be reached: {missing.why}")
     console.note(
         f"{console.count(len(missing.debs), 'locked Debian package')} gone from Debian's archive "
         f"({missing.named()}): renewing the Debian locks"
     )
-    proposal.require_writable(where.stack)
-    with proposal.propose(where.stack) as made:
-        made.secured = apt_resolver.lock(made.copy, where.settings)
-        half_way = debs.fetch(debs.of_lists(made.copy, lists), where.settings)
+    projects = stack.projects()
+    for project in projects:
+        proposal.require_writable(project)
+    with proposal.propose(*projects) as made:
+        made.secured = apt_resolver.lock(made.copies.values(), where.settings)
+        copies = [(made.copies[project.name], name) for project, name in lists]
+        half_way = debs.fetch(_wanted(copies), where.settings)
         if half_way.debs:
             raise MirrorError(
                 "The mirror's index names Debian packages that the mirror does not have: "
@@ -92,12 +100,17 @@ def _renew(where: Site, lists: Sequence[str], missing: Missing) -> None:
         put(made)
 
 
-def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[str, ...]:
+def _wanted(lists: Iterable[_List]) -> list[Wanted]:
+    return [deb for project, name in lists for deb in debs.of_lists(project, [name])]
+
+
+def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[_List, ...]:
     """Return the lists of Debian packages that go into some images."""
     layers = {layer for image in images for layer in where.family.takes(image)}
     return tuple(
-        name
-        for name in apt_lock.lists(where.stack)
+        (project, name)
+        for project in where.stack.chain
+        for name in apt_lock.lists(project)
         if (name == apt_lock.DEBIAN and bootstrap)
         or name == apt_lock.BASE
         or f"{APT}{name}" in layers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from collections.abc import Iterable
 
 from sparkyard import commands, console, evidence, paths
 from sparkyard.builds import turn
@@ -38,7 +39,7 @@ def main(argv: list[str]) -> int:
 
 
 def _clean(chosen: argparse.Namespace) -> None:
-    images = _images(plan.site())
+    images = _images(plan.sites(stack.ALL))
     if chosen.old:
         newest = {digest for tag, digest in images.items() if not _build_of(tag)}
         images = {tag: digest for tag, digest in images.items() if digest not in newest}
@@ -60,9 +61,10 @@ def _clean(chosen: argparse.Namespace) -> None:
         console.note(f"kept {held}; --store removes them")
 
 
-def _images(where: plan.Site) -> dict[str, str]:
+def _images(sites: Iterable[plan.Site]) -> dict[str, str]:
     """Return the digest of each tag in the family's repositories."""
-    wanted = {where.name(image.name).rpartition(":")[0] for image in where.family.published}
+    named = (where.name(image.name) for where in sites for image in where.family.published)
+    wanted = {name.rpartition(":")[0] for name in named}
     form = "{{.Repository}}:{{.Tag}} {{.ID}}"
     listed = engine.client("image", "ls", "--no-trunc", "--format", form)
     pairs = [line.split() for line in listed.stdout.splitlines()]
@@ -70,7 +72,7 @@ def _images(where: plan.Site) -> dict[str, str]:
 
 
 def _build_of(tag: str) -> str:
-    """Return what follows the stack's name in a tag: a fingerprint, or nothing for a moving tag."""
+    """Return what follows the stack's or project's name in a tag: nothing for a moving tag."""
     name = tag.rpartition(":")[2]
-    names = sorted(stack.known(), key=len, reverse=True)
+    names = sorted((*stack.known(), *stack.others()), key=len, reverse=True)
     return name.removeprefix(next((known for known in names if name.startswith(known)), ""))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -12,19 +12,20 @@ from pathlib import Path
 from sparkyard import commands, console, paths, settings
 from sparkyard.builds import apt_resolver, bake, proposal, supply, turn
 from sparkyard.builds.failure import explain
-from sparkyard.builds.proposal import APT, JARS, KINDS, PYTHON, Move, Proposal
+from sparkyard.builds.proposal import Move, Proposal
 from sparkyard.engine import engine
 from sparkyard.errors import OutdatedLocksError, StaleLockError
 from sparkyard.family import images, stack
 from sparkyard.family.stack import Stack
 from sparkyard.fetch import sources
-from sparkyard.locks import apt_lock, dependencies, jar_resolver, jars, spark_jars
-from sparkyard.plan import base_image, plan
-from sparkyard.plan.plan import Site
+from sparkyard.locks import current, dependencies, jar_resolver, jars, spark_jars
+from sparkyard.locks.current import APT, JARS, KINDS, PYTHON
+from sparkyard.plan import base_image
+from sparkyard.settings import Settings
 
 
 def main(argv: list[str]) -> int:
-    """Write the locks of a stack, or of all; or say what that would change.
+    """Write the locks of a stack or project, or of all; or say what that would change.
 
     Raises:
         OutdatedLocksError: under --dry-run, where a package would move.
@@ -37,23 +38,23 @@ def main(argv: list[str]) -> int:
         return 0
     kinds = tuple(chosen.only or KINDS)
     upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
-    moves: dict[str, tuple[Move, ...]] = {}
-    files: list[Path] = []
-    for name in [chosen.stack] if chosen.stack else stack.known():
-        with nullcontext() if chosen.check else turn.taken():
-            where = plan.site(name)
-            if not chosen.check:
-                with proposal.propose(where.stack) as made:
-                    _lock(where, made, kinds, upgrade, only=bool(chosen.only))
-                    moves[name] = made.moves()
-                    files += made.files()
-                    if made.files() and not chosen.dry_run:
-                        supply.put(made)
-            if not chosen.dry_run:
-                _check(where.stack, kinds)
-                console.note(f"{name}: locks and exports are current ({', '.join(kinds)})")
-    if chosen.dry_run:
-        _show(moves, files, as_json=chosen.json)
+    with nullcontext() if chosen.check else turn.taken():
+        projects = stack.projects()
+        named = [stack.load(chosen.stack)] if chosen.stack else projects
+        if not chosen.check:
+            with proposal.propose(*projects) as made:
+                names = [each.name for each in named]
+                _lock(names, made, kinds, upgrade, only=bool(chosen.only))
+                if chosen.dry_run:
+                    _show(made.moves(), list(made.files()), as_json=chosen.json)
+                    return 0
+                if made.files():
+                    supply.put(made)
+        family = images.load()
+        for project in named:
+            current.check(project, family.on(project.name), kinds)
+            done = [kind for kind in kinds if kind in current.kinds(project)]
+            console.note(f"{project.name}: locks and exports are current ({', '.join(done)})")
     return 0
 
 
@@ -91,28 +92,32 @@ def _parse(argv: list[str]) -> argparse.Namespace:
 
 
 def _lock(
-    where: Site, made: Proposal, kinds: tuple[str, ...], upgrade: list[str], *, only: bool
+    names: Iterable[str],
+    made: Proposal,
+    kinds: tuple[str, ...],
+    upgrade: list[str],
+    *,
+    only: bool,
 ) -> None:
-    """Make new locks of some kinds in a proposal.
+    """Make new locks of some kinds in a proposal, for the named ones of its projects.
 
     Python packages and jars are exact once they are locked: they are resolved again where their
-    declaration changed, or on request (`upgrade`, `only`). Debian's packages are what apt has now.
+    declaration changed, or on request (`upgrade`, `only`). Debian's packages are what apt has now,
+    and are of one day in all projects, whichever are named.
     """
-    directory = made.stack.dependencies
-    if PYTHON in kinds and (upgrade or not _is_current(dependencies.check_current, directory)):
-        dependencies.lock(
-            made.copy.dependencies,
-            where.settings,
-            sources.archive,
-            upgrade=upgrade,
-            origin=made.stack.dependencies,
-        )
+    site = settings.load()
     if APT in kinds:
-        made.secured = apt_resolver.lock(made.copy, where.settings)
-    # Whether jars fit depends on the Spark that poetry.lock names.
-    if JARS in kinds and (only or not _is_current(jars.check_current, made.copy.dependencies)):
-        engine.ensure()
-        _lock_jars(made.copy, where)
+        made.secured = apt_resolver.lock(made.copies.values(), site)
+    for name in names:
+        project, copy = made.projects[name], made.copies[name]
+        origin, directory = project.dependencies, copy.dependencies
+        own = [kind for kind in current.kinds(project) if kind in kinds]
+        if PYTHON in own and (upgrade or not _is_current(dependencies.check_current, origin)):
+            dependencies.lock(directory, site, sources.archive, upgrade=upgrade, origin=origin)
+        # Whether jars fit depends on the Spark that poetry.lock names.
+        if JARS in own and (only or not _is_current(jars.check_current, directory)):
+            engine.ensure()
+            _lock_jars(copy, site)
 
 
 def _is_current(check: Callable[[Path], None], directory: Path) -> bool:
@@ -123,36 +128,25 @@ def _is_current(check: Callable[[Path], None], directory: Path) -> bool:
     return True
 
 
-def _lock_jars(copy: Stack, where: Site) -> None:
-    """Resolve the jars in a container on the stack's own base."""
-    bundle = settings.ca_bundle(where.settings)
-    base = base_image.named(copy, where.settings)
-    bake.write_mirrors(where.settings)
-    secrets = bake.secrets(where.settings)
+def _lock_jars(copy: Stack, site: Settings) -> None:
+    """Resolve the jars in a container on the base image."""
+    bundle = settings.ca_bundle(site)
+    base = base_image.named(copy, site)
+    bake.write_mirrors(site)
+    secrets = bake.secrets(site)
     jars.lock(
         copy.dependencies,
         resolve=jar_resolver.in_container(base, copy.debian, explain=explain, secrets=secrets),
         spark_jars=lambda: spark_jars.names(
             copy.dependencies,
-            index=where.settings.pypi_index or settings.PYPI,
+            index=site.pypi_index or settings.PYPI,
             ca_bundle=bundle,
         ),
         class_level=copy.class_level,
     )
 
 
-def _check(locked: Stack, kinds: tuple[str, ...]) -> None:
-    """Check that locks and exports belong to what is declared, without asking anybody."""
-    if PYTHON in kinds:
-        dependencies.check_current(locked.dependencies)
-        dependencies.check_closed(locked.dependencies, images.load())
-    if JARS in kinds:
-        jars.check_current(locked.dependencies)
-    if APT in kinds:
-        apt_lock.check_current(locked)
-
-
-def _show(moves: dict[str, tuple[Move, ...]], files: list[Path], *, as_json: bool) -> None:
+def _show(moves: Mapping[str, tuple[Move, ...]], files: list[Path], *, as_json: bool) -> None:
     """Print what would move.
 
     Raises:
@@ -161,17 +155,17 @@ def _show(moves: dict[str, tuple[Move, ...]], files: list[Path], *, as_json: boo
     names = [proposal.shown(file) for file in files]
     count = sum(map(len, moves.values()))
     if as_json:
-        stacks = {name: [asdict(move) for move in of_stack] for name, of_stack in moves.items()}
+        stacks = {name: [asdict(move) for move in of] for name, of in moves.items()}
         print(json.dumps({"moves": stacks, "files": names}, indent=2))
     elif count:
         words = {True: "security", False: "", None: ""}
         console.table(
-            ("stack", "kind", "in", "package", "locked", "new", ""),
+            ("project", "kind", "in", "package", "locked", "new", ""),
             (
                 (name, move.kind, move.group, move.name, move.old or "-", move.new or "-",
                  words[move.security])
-                for name, of_stack in moves.items()
-                for move in of_stack
+                for name, of in moves.items()
+                for move in of
             ),
         )  # fmt: skip
     if files:

@@ -11,7 +11,7 @@ from sparkyard import commands, console, paths, toml_file
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
 from sparkyard.family import images, stack
-from sparkyard.locks import apt_lock, dependencies, jars
+from sparkyard.locks import current
 
 _BIN = Path(sys.executable).parent
 
@@ -94,13 +94,8 @@ def _images() -> None:
 
 def _locks() -> None:
     family = images.load()
-    for name in stack.known():
-        loaded = stack.load(name)
-        directory = loaded.dependencies
-        dependencies.check_current(directory)
-        dependencies.check_closed(directory, family)
-        jars.check_current(directory)
-        apt_lock.check_current(loaded)
+    for project in stack.projects():
+        current.check(project, family.on(project.name))
 
 
 def _tool(name: str, *words: str) -> None:

@@ -1,4 +1,4 @@
-"""Compare the driver's image with the executors' image; fail where they must agree and do not.
+"""Compare images that must agree, a driver's and its executors'; fail where they do not.
 
 With --cluster, compare a driver and executors that run on the Kubernetes that KUBECONFIG names.
 """
@@ -15,21 +15,23 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import rich.table
 from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sparkyard import commands, evidence, git
 from sparkyard import console as told
+from sparkyard.engine import engine
 from sparkyard.errors import ParityError
 from sparkyard.evidence import Evidence
 from sparkyard.facts import facts, layers
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.family import images
+from sparkyard.family.images import DRIVES
 from sparkyard.parity import parity
-from sparkyard.parity.parity import Report, Row, Verdict
-from sparkyard.parity.rule import EXECUTORS, MUST
+from sparkyard.parity.parity import TABLES, Report, Row, Verdict
+from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, Table
 from sparkyard.plan import plan
 from sparkyard.record.record import ParityRow
 
@@ -84,11 +86,15 @@ def main(argv: list[str]) -> int:
 
 @dataclass(frozen=True)
 class _Pair:
-    """References of a driver's and an executors' image; `own` where the family says that."""
+    """References of a driver's and an executors' image; `own` where the family says that.
+
+    Under another kind of edge, of what is first and second in its table.
+    """
 
     driver: str
     executors: str
     own: bool
+    table: Table = TABLES[DRIVES]
 
 
 def _pairs(options: argparse.Namespace) -> list[_Pair]:
@@ -101,11 +107,18 @@ def _pairs(options: argparse.Namespace) -> list[_Pair]:
         first = here.family.pair
         driver = options.driver or here.name(first.driver)
         return [_Pair(driver, options.executor or here.name(first.executors), own=False)]
-    return [
-        _Pair(here.name(pair.driver), here.name(pair.executors), own=True)
+    pairs = [
+        _Pair(here.name(edge.first), there.name(edge.second), own=True, table=TABLES[edge.kind])
         for here in sites
-        for pair in here.family.pairs
+        for edge in here.family.edges
+        # A driver and its executors are of one stack; a hub serves the images of every stack.
+        for there in ([here] if edge.kind == DRIVES else sites)
+        if edge.second in there.family
     ]
+    hubs = {pair.driver for pair in pairs if pair.table is not TABLES[DRIVES]}
+    for absent in (missing := hubs - engine.inspect(hubs).keys()):
+        told.note(f"{absent} is not built, and not compared with what it serves")
+    return [pair for pair in pairs if pair.driver not in missing]
 
 
 def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:
@@ -113,7 +126,9 @@ def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:
     began = time.monotonic()
     before = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     shared = layers.compare(pair.driver, pair.executors)
-    report = parity.compare(facts.collect(pair.driver), facts.collect(pair.executors), shared)
+    report = parity.compare(
+        facts.collect(pair.driver), facts.collect(pair.executors), shared, pair.table
+    )
     seconds = time.monotonic() - began
     after = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     if before == after:  # else a tag moved meanwhile
@@ -283,17 +298,16 @@ def failure(driver: str, executors: str, report: Report) -> ParityError:
     listed = "; ".join(named) + (f"; and {more} more" if more else "")
     count = len(report.failures)
     sides = {row.look_at for row in report.failures}
+    words = report.table.words
     blamed = " and ".join(
-        f"{image} (the {side})"
-        for side, image in (("driver", driver), (EXECUTORS, executors))
+        f"{image} (the {word})"
+        for side, word, image in zip((DRIVER, EXECUTORS), words, (driver, executors), strict=True)
         if side in sides
     )
     return ParityError(
-        f"The driver {driver} and the executors {executors} differ in {count} "
+        f"The {words[0]} {driver} and the {words[1]} {executors} differ in {count} "
         f"{'fact' if count == 1 else 'facts'} that must be equal: {listed}.",
-        f"Look at {blamed} first. Images of one build agree: make jupyterhub, nox -s executors. "
-        "A package or jar for both sides belongs into package-dependencies/, not into a child "
-        "image of one of them.",
+        f"Look at {blamed} first. {report.table.remedy}",
     )
 
 
@@ -304,10 +318,14 @@ def _first(report: Report) -> tuple[Row, ...]:
 def as_json(
     driver: str, executors: str, report: Report, shared: layers.LayerComparison
 ) -> dict[str, object]:
-    """Return the whole report with nothing abbreviated, ready for `json.dumps`."""
+    """Return the whole report with nothing abbreviated, ready for `json.dumps`.
+
+    The keys "driver" and "executors" are of the first and the second image of any table.
+    """
     return {
         "driver": driver,
         "executors": executors,
+        "are": report.table.words,
         "holds": report.holds,
         "summary": report.summary,
         "layers": {
@@ -336,7 +354,8 @@ def show(
     only_failures: bool = False,
 ) -> None:
     """Print the table, failing rows last, next to the summary, where a terminal shows them."""
-    lines = [f"driver     {driver}", f"executors  {executors}", _layers_line(report, shared)]
+    first, second = report.table.words
+    lines = [f"{first:<9}  {driver}", f"{second:<9}  {executors}", _layers_line(report, shared)]
     _show_rows(lines, report, only_failures)
 
 
@@ -348,19 +367,21 @@ def _show_rows(lines: Sequence[str], report: Report, only_failures: bool) -> Non
     rows = sorted(report.rows, key=lambda row: row.fails)
     chosen = [row for row in rows if row.fails] if only_failures else rows
     if chosen:
-        console.print(_table(chosen, console))
+        console.print(_table(chosen, console, report.table))
     print(report.summary)
     sys.stdout.flush()
 
 
-def _table(rows: Iterable[Row], console: Console) -> Table:
+def _table(rows: Iterable[Row], console: Console, rules: Table) -> rich.table.Table:
     wide = console.width >= WIDE
-    table = Table(box=box.SIMPLE if console.is_terminal else None, pad_edge=False, padding=(0, 1))
+    table = rich.table.Table(
+        box=box.SIMPLE if console.is_terminal else None, pad_edge=False, padding=(0, 1)
+    )
     table.add_column("", no_wrap=True)
     limit = console.width // 5  # what the three leave is for the reason
     table.add_column("fact", max_width=limit, overflow="fold")
-    table.add_column("driver", max_width=limit, overflow="fold")
-    table.add_column("executors", max_width=limit, overflow="fold")
+    for word in rules.words:
+        table.add_column(word, max_width=limit, overflow="fold")
     table.add_column("rule and reason")
     if wide:
         table.add_column("read from")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from sparkyard import commands
 from sparkyard.builds import turn
-from sparkyard.family import stack
 from sparkyard.plan import base_image, plan
 
 
@@ -16,8 +15,7 @@ def main(argv: list[str]) -> int:
     parser = commands.parser("pins", __doc__)
     parser.parse_args(argv)
     with turn.taken():
-        for name in stack.known():
-            where = plan.site(name)
-            digest = base_image.pin(where.stack, where.settings)
-            print(f"{base_image.reference(where.stack, where.settings)}@{digest}")
+        where = plan.site()  # all stacks stand on one Debian
+        digest = base_image.pin(where.stack, where.settings)
+        print(f"{base_image.reference(where.stack, where.settings)}@{digest}")
     return 0

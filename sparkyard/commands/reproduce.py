@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sparkyard import commands, console
 from sparkyard.builds import reproduce, turn
-from sparkyard.plan.plan import site
+from sparkyard.plan import plan
 
 
 def main(argv: list[str]) -> int:
@@ -29,7 +29,9 @@ def main(argv: list[str]) -> int:
     )  # fmt: skip
     chosen = parser.parse_args(argv)
     with turn.taken():
-        where, names = site(chosen.stack), tuple(chosen.images)
+        (where, names), *others = plan.having(plan.sites(chosen.stack), chosen.images)
+        if chosen.images and others:
+            parser.error("these images are of different projects: reproduce those of one at a time")
         reproduced = reproduce.reproduce(
             where, names, second=chosen.second_engine, place=chosen.data
         )

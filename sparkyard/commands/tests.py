@@ -66,8 +66,13 @@ def main(argv: list[str]) -> int:
     parts = _parts(chosen.only, chosen.image)
     exit_codes: list[int] = []
     broken: list[str] = []
-    for where in plan.sites(chosen.stack, locked=chosen.locked):
-        code, results = _on(where, parts, chosen, rest)
+    sites = plan.sites(chosen.stack, locked=chosen.locked)
+    for where, _ in plan.having(sites, [chosen.image] if chosen.image else []):
+        # Spark's own tests are of stacks alone.
+        own = parts if where.stack.is_stack else tuple(part for part in parts if part == "images")
+        if not own:
+            continue
+        code, results = _on(where, own, chosen, rest)
         exit_codes.append(code)
         broken += results.broken if results else ()
         if code == _INTERRUPTED:
@@ -75,14 +80,16 @@ def main(argv: list[str]) -> int:
         parts = tuple(part for part in parts if part != "unit")  # they are of no stack
         if not parts:
             break
-    _finish(next((code for code in exit_codes if code), 0), broken)
+    # A restriction may leave nothing of one stack: that there was nothing at all is a mistake.
+    ran = [code for code in exit_codes if code != _NOTHING_RUN] or [_NOTHING_RUN]
+    _finish(next((code for code in ran if code), 0), broken)
     return 0
 
 
 def _on(
     where: Site, parts: tuple[str, ...], chosen: argparse.Namespace, rest: list[str]
 ) -> tuple[int, test_results.Results | None]:
-    """Run tests on one stack, and return pytest's exit code and the results."""
+    """Run tests on one stack or project, and return pytest's exit code and the results."""
     if set(parts) != {"unit"}:
         with turn.taken():
             where = plan.site(where.stack.name, locked=chosen.locked)

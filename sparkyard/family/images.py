@@ -23,11 +23,13 @@ ROOT_PARENT = "debian"
 """The parent of the images that stand on the distribution itself."""
 
 _NAME = re.compile(r"[a-z0-9]+(?:[._-][a-z0-9]+)*")  # a repository's name, after the OCI spec
-_KEYS = ("summary", "session", "stacks", "drives", "tags")
+_KEYS = ("summary", "session", "stacks", "project", "drives", "serves", "tags")
 DRIVER, EXECUTOR = "driver", "executor"
 PYTHON, JARS, APT = LAYERS = ("python-", "jars-", "apt-")
-"""What the names of shared layers begin with: a group of a stack's packages follows."""
-_PROVIDED = ("uv", "packages", "debs")
+"""What the names of shared layers begin with: a group of a project's packages follows."""
+PACKAGES = "packages"
+"""The directory with the locks of Debian packages, for an image that installs its project's own."""
+_PROVIDED = ("uv", PACKAGES, "debs")
 """Directories that every build gives to those who read them; see plan/targets.py."""
 
 
@@ -39,9 +41,12 @@ class Image:
         parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
         stacks: those that it is built on; all when empty.
+        project: of one that no stack owns, its project; see stack.py.
         drives: the executors' image that must agree with this one, a driver's; else empty.
+        serves: the single-user server's image that must agree with this one, a hub's; else empty.
         takes: the shared layers and parts that it takes in.
         needs: all images and layers that must be there before it is built.
+        given: the directories that it reads of those that every build provides.
         tags: the taggers that it adds to its ancestors'; see tags.py.
         contexts: directories of the checkout that its Dockerfile reads, by the name used there.
     """
@@ -51,9 +56,12 @@ class Image:
     parent: str
     session: str = ""
     stacks: tuple[str, ...] = ()
+    project: str = ""
     drives: str = ""
+    serves: str = ""
     takes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     tags: tuple[str, ...] = ()
     contexts: Mapping[str, str] = field(default_factory=dict)
 
@@ -63,8 +71,25 @@ class Image:
         return bool(self.session)
 
     def is_on(self, name: str) -> bool:
-        """Tell whether it is built on a stack."""
+        """Tell whether it is built for a stack, or for a project that no stack owns.
+
+        A part is of whatever is built of it.
+        """
+        if self.published and (self.project or name in stack.others()):
+            return name == self.project
         return not self.stacks or name in self.stacks
+
+
+DRIVES, SERVES = EDGES = ("drives", "serves")
+"""Kinds of edges between images: what is at both ends must agree. Each is a key of images.toml."""
+
+
+class Edge(NamedTuple):
+    """An edge of a kind, from the image whose entry says it to the one that is named there."""
+
+    kind: str
+    first: str
+    second: str
 
 
 class Pair(NamedTuple):
@@ -76,11 +101,11 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True)
 class Family:
-    """All images, or those of one stack, each after its parent.
+    """All images, or those of one stack or project, each after its parent.
 
     Attributes:
-        stack: the stack whose images they are; empty for all.
-        elsewhere: the images of other stacks alone.
+        stack: the stack or project whose images they are; empty for all.
+        elsewhere: the images of others alone.
     """
 
     images: tuple[Image, ...]
@@ -90,7 +115,7 @@ class Family:
     elsewhere: tuple[Image, ...] = ()
 
     def on(self, name: str) -> Family:
-        """Return the images that are built on a stack."""
+        """Return the images that are built for a stack, or a project that no stack owns."""
         here = tuple(image for image in self.images if image.is_on(name))
         there = tuple(image for image in self.images if not image.is_on(name))
         return replace(self, images=here, stack=name, elsewhere=there)
@@ -121,11 +146,17 @@ class Family:
     def _refuse_other_stack(self, name: str) -> None:
         for image in self.elsewhere:
             if name in (image.name, image.session):
+                where = image.project or next(iter(image.stacks), self.default_stack)
+                add = f", or add {self.stack} to its stacks in images/images.toml"
                 raise UnknownNameError(
                     f"{image.name} is not built on the stack {self.stack}.",
-                    f"Take --stack {image.stacks[0]}, or add {self.stack} to its stacks in "
-                    "images/images.toml.",
+                    f"Take --stack {where}{add if image.stacks else ''}.",
                 )
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        """The projects that no stack owns and that have images to build."""
+        return tuple(dict.fromkeys(image.project for image in self.published if image.project))
 
     @property
     def published(self) -> tuple[Image, ...]:
@@ -147,9 +178,19 @@ class Family:
         return tuple(dict.fromkeys(tag for image in self.chain(name) for tag in image.tags))
 
     @property
+    def edges(self) -> tuple[Edge, ...]:
+        """The edges that begin at one of the images. The other end may be another family's."""
+        return tuple(
+            Edge(kind, image.name, named)
+            for image in self.images
+            for kind in EDGES
+            if (named := getattr(image, kind))
+        )
+
+    @property
     def pairs(self) -> tuple[Pair, ...]:
         """The drivers' images, each with the executors' image that it drives."""
-        return tuple(Pair(image.name, image.drives) for image in self.images if image.drives)
+        return tuple(Pair(*edge[1:]) for edge in self.edges if edge.kind == DRIVES)
 
     @property
     def pair(self) -> Pair:
@@ -199,6 +240,7 @@ def load(file: Path = paths.IMAGE_LIST) -> Family:
             parent=said.parent,
             takes=said.takes,
             needs=_needs(said, own, contexts, names),
+            given=tuple(read for read in said.reads if read in _PROVIDED),
             contexts={read: contexts[read] for read in said.reads if read in contexts},
         )
     ordered = _in_order(images, file)
@@ -234,18 +276,21 @@ def _image(name: str, entry: object, images: Collection[str], file: Path) -> Ima
     for key in entry:
         if key not in _KEYS:
             raise UnknownNameError(f'{where} has an unknown key "{key}".', nearest(key, _KEYS))
-    drives = entry.get("drives", "")
-    if drives not in ("", *set(images) - {name}):
-        raise ImageGraphError(
-            f'{where} drives "{drives}", which is no other image.', nearest(str(drives), images)
-        )
+    for kind in EDGES:
+        named = entry.get(kind, "")
+        if named not in ("", *set(images) - {name}):
+            raise ImageGraphError(
+                f'{where} {kind} "{named}", which is no other image.', nearest(str(named), images)
+            )
     return Image(
         name=name,
         summary=toml_file.text(entry, "summary", where),
         parent="",
         session=str(entry.get("session", "")),
         stacks=_stacks(entry, where),
-        drives=drives,
+        project=_project(entry, where),
+        drives=str(entry.get(DRIVES, "")),
+        serves=str(entry.get(SERVES, "")),
         tags=toml_file.texts(entry, "tags", where),
     )
 
@@ -268,16 +313,33 @@ def _stacks(entry: dict[str, Any], where: str) -> tuple[str, ...]:
     return named
 
 
+def _project(entry: Mapping[str, object], where: str) -> str:
+    name = entry.get("project", "")
+    if name not in ("", *stack.others()):
+        raise UnknownNameError(
+            f'{where} is of the project "{name}", which does not exist: package-dependencies/ has '
+            "no such directory with a project.toml.",
+            nearest(str(name), stack.others()),
+        )
+    for other in ("stacks", "drives"):
+        if name and other in entry:
+            raise ImageGraphError(
+                f"{where} has both project and {other}: what a project has, no stack owns.",
+                "Leave one of the two out.",
+            )
+    return str(name)
+
+
 def _check_stacks(images: Mapping[str, Image], file: Path) -> None:
     """Check that what an image needs or drives is built on each stack that it is built on."""
     for image in images.values():
         others = [images[name] for name in (*image.needs, image.drives) if name in images]
         for other in others:
-            for name in image.stacks or stack.known():
+            for name in (image.project,) if image.project else image.stacks or stack.known():
                 if not other.is_on(name):
                     raise ImageGraphError(
-                        f"{file}: {image.name} is built on the stack {name}, and {other.name}, "
-                        "which goes with it, is not.",
+                        f"{file}: {image.name} is built on {name}, and {other.name}, which goes "
+                        "with it, is not.",
                         f"Let both name the same stacks, or {image.name} fewer.",
                     )
 

@@ -1,8 +1,9 @@
-"""Which Debian packages go into a stack's images, exactly: what does their lock say?
+"""Which Debian packages go into a project's images, exactly: what does their lock say?
 
 A lock is one list on one architecture, `apt/<list>.<architecture>.lock`: one line a package. The
-list "base" holds what every image has; "debian" has no file, for it is what a bootstrapped base
-consists of. images/common/apt-locked reads the same lines inside a build.
+list "base" holds what every image of the project has; "debian" is of the operating system alone,
+and has no file, for it is what a bootstrapped base consists of. images/common/apt-locked reads the
+same lines inside a build.
 """
 
 from __future__ import annotations
@@ -82,9 +83,16 @@ def architecture() -> str:
 
 
 def lists(stack: Stack) -> tuple[str, ...]:
-    """Return the names of the stack's lists of packages, "debian" and "base" first."""
+    """Return the names of the project's lists of packages, "debian" and "base" first."""
+    debian = (DEBIAN,) if stack.on is None else ()
+    base = (BASE,) if stack.packages or list_file(stack, BASE).exists() else ()
+    return (*debian, *base, *groups(stack))
+
+
+def groups(stack: Stack) -> tuple[str, ...]:
+    """Return the names of the lists that are layers of their own."""
     files = {file.stem for file in (stack.dependencies / "apt").glob("*.txt")}
-    return (DEBIAN, *(name for name in (BASE,) if name in files), *sorted(files - {BASE}))
+    return tuple(sorted(files - {BASE}))
 
 
 def list_file(stack: Stack, name: str) -> Path:
@@ -101,20 +109,23 @@ def packages(stack: Stack, name: str) -> tuple[str, ...]:
     """Return what a list asks for, as apt is asked: PACKAGE or PACKAGE/SUITE."""
     if name == DEBIAN:
         return ()
-    text = re.sub(r"#.*", "", text_file.read(list_file(stack, name)))
-    own = stack.arguments
-    of_stack = (own["PYTHON_PACKAGE"], own["JAVA_PACKAGE"]) if name == BASE else ()
-    return (*text.split(), *of_stack)
+    file = list_file(stack, name)
+    own = stack.packages if name == BASE else ()
+    text = text_file.read(file) if file.exists() or not own else ""
+    return (*re.sub(r"#.*", "", text).split(), *own)
 
 
 def declaration(stack: Stack, name: str) -> str:
     """Return the digest of all that decides on a list's packages but the archive itself.
 
-    A list comes on top of the base's packages, so theirs are a part of it.
+    A list comes on top of the base's packages, and a project's on top of the operating system's, so
+    theirs are a part of it.
     """
-    asked = [stack.arguments["SUITES"] if name != DEBIAN else stack.debian, *packages(stack, name)]
-    if name not in (DEBIAN, BASE) and list_file(stack, BASE).exists():
+    asked = [",".join(stack.suites) if name != DEBIAN else stack.debian, *packages(stack, name)]
+    if name not in (DEBIAN, BASE) and BASE in lists(stack):
         asked += ["", *packages(stack, BASE)]
+    if stack.on and BASE in lists(stack.on):
+        asked += ["", *packages(stack.on, BASE)]
     return _sha256("\n".join(asked))
 
 

@@ -243,7 +243,8 @@ def _poetry(work: Path, settings: Settings, *words: str) -> str:
     }
     if bundle:
         environment |= {"REQUESTS_CA_BUNDLE": str(bundle), "SSL_CERT_FILE": str(bundle)}
-    argv = [sys.executable, "-m", "poetry", "--no-interaction", *words]
+    runner = Path(__file__).with_name("any_python.py")
+    argv = [sys.executable, "-P", str(runner), "--no-interaction", *words]
     try:
         return run(argv, env=environment, cwd=work, quiet=False).stdout
     except CommandFailedError as error:

@@ -1,6 +1,7 @@
-"""Do a driver and its executors agree? Facts of both in, a report of rows out; nothing is run.
+"""Do two images agree that must? Facts of both in, a report of rows out; nothing is run.
 
-What is compared, how strictly and why stands in the tables of `sparkyard.parity.rules`.
+What is compared, how strictly and why stands in one table a kind of edge: `rules` is of a driver
+and its executors, `serves` of a hub and the servers that it starts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from enum import Enum
 from sparkyard.facts.collector.redaction import WITHHELD
 from sparkyard.facts.facts import Facts
 from sparkyard.facts.layers import LayerComparison
+from sparkyard.family.images import DRIVES, SERVES
+from sparkyard.parity import serves
 from sparkyard.parity.readings import contents, defaults, reason, versions, worker_path
 from sparkyard.parity.rule import (
     ABSENT,
@@ -24,9 +27,29 @@ from sparkyard.parity.rule import (
     Policy,
     Rule,
     SetRule,
+    Table,
     Value,
 )
 from sparkyard.parity.rules import RULES, SETS, conf_policy
+
+TABLES = {
+    DRIVES: Table(
+        DRIVER,
+        EXECUTORS,
+        "Images of one build agree: make jupyterhub, nox -s executors. A package or jar for both "
+        "sides belongs into package-dependencies/, not into a child image of one of them.",
+        RULES,
+        SETS,
+    ),
+    SERVES: Table(
+        "hub",
+        "server",
+        "Declare one major version of jupyterhub for the hub's project and for the stack "
+        "(package-dependencies/), run `nox -s dependencies`, and build both.",
+        serves.RULES,
+    ),
+}
+"""The rules by the kind of edge."""
 
 
 class Verdict(Enum):
@@ -60,9 +83,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """All rows, in the order of the tables."""
+    """All rows, in the order of the table, and the table."""
 
     rows: tuple[Row, ...]
+    table: Table = TABLES[DRIVES]
 
     @property
     def failures(self) -> tuple[Row, ...]:
@@ -86,18 +110,25 @@ class Report:
         return f"{len(self.rows)} rows: {', '.join(parts)}"
 
 
-def compare(driver: Facts, executors: Facts, layers: LayerComparison | None = None) -> Report:
+def compare(
+    driver: Facts,
+    executors: Facts,
+    layers: LayerComparison | None = None,
+    table: Table = TABLES[DRIVES],
+) -> Report:
     """Return what the two sides agree on.
 
     Args:
-        driver: facts of the image, pod or machine where the driver runs.
-        executors: the same of the executors.
+        driver: facts of the image, pod or machine where the driver runs; in another table, of what
+            is first there.
+        executors: the same of the executors; of what is second.
         layers: the layers of the two images; without them no row is proven by layers.
+        table: the rules.
     """
-    rows: list[Row] = [_compare_one(rule, driver, executors, layers) for rule in RULES]
-    for rule in SETS:
+    rows: list[Row] = [_compare_one(rule, driver, executors, layers) for rule in table.rules]
+    for rule in table.sets:
         rows += _compare_set(rule, driver, executors, layers)
-    return Report(tuple(rows))
+    return Report(tuple(rows), table)
 
 
 def _proven(paths: Paths, driver: Facts, executors: Facts, layers: LayerComparison | None) -> bool:

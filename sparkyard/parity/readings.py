@@ -29,6 +29,19 @@ def python(read: Callable[[Interpreter], str | None]) -> Read:
     return value
 
 
+def package(name: str, read: Callable[[str], str]) -> Read:
+    """Return how a fact of a package's version is read, in the interpreter that an image runs."""
+
+    def value(facts: Facts, _: str) -> Value:
+        found = facts.interpreter("driver")
+        if found is None:
+            return Value(None, reason(facts, "python.driver"))
+        versions = [each.version for each in found.packages if each.name == name]
+        return Value(read(versions[0])) if versions else Value(None, f"{name} is not installed")
+
+    return value
+
+
 def worker_path(facts: Facts, side: str) -> Value:
     """The driver sends its own PYSPARK_PYTHON: the executors must have that very interpreter."""
     found, role = facts.interpreter("worker"), facts.python.worker

@@ -64,3 +64,25 @@ class SetRule:
     only_driver_why: str = ""
     nothing_is: str | None = None
     """What it means that a side has no such document at all; None: that is not known, and fails."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rules of one kind of edge between images.
+
+    Attributes:
+        first: what the image is that the edge begins at, in a word.
+        second: what the one is that it leads to.
+        remedy: what mends a pair that does not agree.
+    """
+
+    first: str
+    second: str
+    remedy: str
+    rules: tuple[Rule, ...]
+    sets: tuple[SetRule, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What the two are."""
+        return self.first, self.second

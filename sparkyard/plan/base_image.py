@@ -161,13 +161,13 @@ def _load(stack: Stack, rootfs: Path) -> str:
 
 def _tar(stack: Stack) -> Path:
     """Return where the root file system of the locked packages is, or would be."""
-    lock = apt_lock.locked(stack, apt_lock.DEBIAN)
+    lock = apt_lock.locked(stack.system, apt_lock.DEBIAN)
     return paths.cache() / "base" / f"{stack.debian}-{lock.content[:12]}" / "rootfs.tar"
 
 
 def _used(stack: Stack) -> Path:
     """The file that says where the base of the last build came from."""
-    return paths.cache() / f"base-of-{stack.name}"
+    return paths.cache() / f"base-of-{stack.system.name}"
 
 
 def _made(stack: Stack) -> bool:
@@ -192,7 +192,7 @@ def _bootstrap(stack: Stack, settings: Settings) -> None:
     tar = _tar(stack)
     if not shutil.which("mmdebstrap"):
         _install_mmdebstrap(stack)
-    debs.must(debs.fetch(debs.of_lists(stack, [apt_lock.DEBIAN]), settings), settings)
+    debs.must(debs.fetch(debs.of_lists(stack.system, [apt_lock.DEBIAN]), settings), settings)
     _say(f"Bootstrapping Debian {stack.debian}: no base image is pinned or pulled.")
     tar.parent.mkdir(parents=True, exist_ok=True)
     beside = tar.with_suffix(".new.tar")
@@ -200,10 +200,10 @@ def _bootstrap(stack: Stack, settings: Settings) -> None:
         with tempfile.TemporaryDirectory(prefix="sparkyard-debian-") as directory:
             archive = _local_archive(stack, Path(directory))
             _mmdebstrap(stack, archive, beside)
-        lock = apt_lock.locked(stack, apt_lock.DEBIAN)
+        lock = apt_lock.locked(stack.system, apt_lock.DEBIAN)
         if wrong := differences(lock, installed(beside)):
             raise StaleLockError(
-                f"{apt_lock.lock_file(stack, apt_lock.DEBIAN)} does not name what Debian "
+                f"{apt_lock.lock_file(stack.system, apt_lock.DEBIAN)} does not name what Debian "
                 f"{stack.debian} consists of: {'; '.join(wrong[:3])}.",
                 apt_lock.MEND,
             )
@@ -219,7 +219,7 @@ def _local_archive(stack: Stack, directory: Path) -> str:
     """
     directory.chmod(0o755)  # for the user as whom mmdebstrap runs apt
     entries = []
-    for deb in apt_lock.locked(stack, apt_lock.DEBIAN).debs:
+    for deb in apt_lock.locked(stack.system, apt_lock.DEBIAN).debs:
         store.link(deb.sha256, directory / deb.file)
         control = run(["dpkg-deb", "--field", str(directory / deb.file)]).stdout.strip()
         where = f"Filename: ./{deb.file}\nSize: {deb.size}\nSHA256: {deb.sha256}"

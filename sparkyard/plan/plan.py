@@ -12,7 +12,7 @@ from sparkyard.engine import engine
 from sparkyard.family import images, stack
 from sparkyard.family.images import Family
 from sparkyard.family.stack import Stack
-from sparkyard.locks import apt_lock, dependencies, jars
+from sparkyard.locks import current
 from sparkyard.plan import base_image, inputs
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.inputs import Inputs
@@ -74,7 +74,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Site:
-    """What a plan is made for: the family, the stack, the settings, all read from their files."""
+    """What a plan is made for: the family, the stack, the settings, all read from their files.
+
+    The stack may be a project that no stack owns.
+    """
 
     family: Family
     stack: Stack
@@ -92,8 +95,8 @@ class Site:
 
     @property
     def is_default(self) -> bool:
-        """Whether its stack is the one whose names go without the stack's."""
-        return self.stack.name == self.family.default_stack
+        """Whether names go without the stack's: the default one's do, and what no stack owns."""
+        return self.stack.name == self.family.default_stack or not self.stack.is_stack
 
     def with_stack(self, name: str) -> str:
         """Return a name as it is told from those of other stacks: the default stack's is bare."""
@@ -112,15 +115,19 @@ def site(stack_name: str = "", *, locked: bool = False) -> Site:
 
 
 def sites(stack_name: str = "", *, locked: bool = False) -> tuple[Site, ...]:
-    """Return the site of each stack that a name means: "all" means all, the default one first.
+    """Return the site of each stack that a name means, then those of projects that no stack owns.
+
+    "all" means all stacks, the default one first; the name of such a project means it alone.
 
     Args: as of `site`.
     """
-    if stack_name != stack.ALL:
-        return (site(stack_name, locked=locked),)
     family, read = images.load(), _settings(locked=locked)
-    names = dict.fromkeys((family.default_stack, *stack.known()))
-    return tuple(_site(family, name, read) for name in names)
+    names = [stack_name or family.default_stack]
+    if stack_name == stack.ALL:
+        names = [family.default_stack, *stack.known()]
+    if stack_name not in family.projects:
+        names += family.projects
+    return tuple(_site(family, name, read) for name in dict.fromkeys(names))
 
 
 def having(known: Sequence[Site], wanted: Sequence[str]) -> list[tuple[Site, tuple[str, ...]]]:
@@ -159,10 +166,7 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
         StaleLockError: a lock or an export does not belong to its declaration.
         UnknownNameError: an image, a stack or a layer does not exist.
     """
-    dependencies.check_current(where.stack.dependencies)
-    dependencies.check_closed(where.stack.dependencies, where.family)
-    jars.check_current(where.stack.dependencies)
-    apt_lock.check_current(where.stack)
+    current.check(where.stack, where.family)
     base = base or base_image.known(where.stack, where.settings) or UNKNOWN_BASE
     # The notebooks' Spark configuration names the executors' image by its fingerprint, which must
     # be known before either is built.

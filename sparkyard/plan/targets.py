@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sparkyard import paths
 from sparkyard.errors import UnknownNameError
-from sparkyard.family.images import APT, JARS, PYTHON, ROOT_PARENT, Family, Image
+from sparkyard.family.images import APT, JARS, PACKAGES, PYTHON, ROOT_PARENT, Family, Image
 from sparkyard.family.stack import Stack
 from sparkyard.fetch import debs, sources
 from sparkyard.locks import apt_lock, dependencies, jars
@@ -22,8 +22,8 @@ from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.inputs import Inputs
 from sparkyard.settings import Settings
 
-BASE = "base"
-"""The image in which shared layers are made: it has the Python and the user they are for."""
+ENVIRONMENT = "environment"
+"""The image in which shared layers are made: it has the Python and the prefix they are for."""
 UV = paths.BUILD / "uv"
 
 
@@ -51,7 +51,7 @@ class Target:
 
 
 class Targets:
-    """All targets of a family on one stack, made on demand.
+    """All targets of a family on one stack or project, made on demand.
 
     Drivers' images are given the references of their executors' images, `executors`, by name.
     """
@@ -111,7 +111,7 @@ class Targets:
         if name.startswith(JARS):
             return self._layer(name, JARS, jars.groups(self._stack.dependencies))
         if name.startswith(APT):
-            return self._layer(name, APT, apt_lock.lists(self._stack)[2:])
+            return self._layer(name, APT, apt_lock.groups(self._stack))
         return self._image(self._family[name])
 
     def _debian(self) -> Target:
@@ -119,7 +119,7 @@ class Targets:
         # How layers are compressed decides on the digests of all of them.
         identity = {"debian": self._base.identity, "compression": self._settings.compression}
         dockerfile = paths.IMAGES / ROOT_PARENT / "Dockerfile"
-        epoch = apt_lock.locked(self._stack, apt_lock.DEBIAN).epoch
+        epoch = apt_lock.locked(self._stack.system, apt_lock.DEBIAN).epoch
         return Target(ROOT_PARENT, dockerfile, directory, (), {}, {}, identity, epoch)
 
     def _image(self, image: Image) -> Target:
@@ -129,12 +129,13 @@ class Targets:
         needs = image.needs
         epoch = max(self[needed].epoch for needed in needs)
         read = [directory, *contexts.values()]
-        if image.name == BASE and apt_lock.list_file(self._stack, BASE).exists():
-            epoch = max(epoch, apt_lock.locked(self._stack, BASE).epoch)
-            files = self._apt_files(BASE)
-            read += files
-            contexts |= self._apt_contexts(BASE)
-        if image.name == BASE:
+        if PACKAGES in image.given:
+            system = self._stack.system
+            owner = system if image.project == system.name else self._stack
+            epoch = max(epoch, apt_lock.locked(owner, apt_lock.BASE).epoch)
+            read += self._apt_files(owner, apt_lock.BASE)
+            contexts |= self._apt_contexts(owner, apt_lock.BASE)
+        if "uv" in image.given:
             contexts["uv"] = UV
         arguments = self._arguments(dockerfile, epoch, drives=image.drives)
         return Target(
@@ -156,28 +157,29 @@ class Targets:
             values["EXECUTORS_IMAGE"] = self._executors.get(drives, "")
         return inputs.arguments(dockerfile, values)
 
-    def _apt_files(self, name: str) -> list[Path]:
+    @staticmethod
+    def _apt_files(owner: Stack, name: str) -> list[Path]:
         """Return the files that decide on a list of Debian packages."""
-        return [apt_lock.list_file(self._stack, name), apt_lock.lock_file(self._stack, name)]
+        return [apt_lock.list_file(owner, name), apt_lock.lock_file(owner, name)]
 
-    def _apt_contexts(self, name: str) -> dict[str, Path]:
+    @staticmethod
+    def _apt_contexts(owner: Stack, name: str) -> dict[str, Path]:
         """Return the directories with the lock of a list and with the packages that it names."""
         return {
-            "packages": apt_lock.lock_file(self._stack, name).parent,
-            "debs": debs.place(self._stack, name),
+            PACKAGES: apt_lock.lock_file(owner, name).parent,
+            "debs": debs.place(owner, name),
         }
 
     def _layer(self, name: str, kind: str, known: tuple[str, ...]) -> Target:
         group = name.removeprefix(kind)
         if group not in known:
             raise UnknownNameError(
-                f'images/images.toml takes "{name}", but the stack {self._stack.name} has no such '
-                "group.",
+                f'An image takes "{name}", but {self._stack.dependencies} has no such group.',
                 nearest(name, (kind + other for other in known)),
             )
         place = paths.IMAGES / kind.rstrip("-")
         dockerfile = place / "Dockerfile"
-        epoch = self[BASE].epoch
+        epoch = self[ENVIRONMENT].epoch
         contexts = {"common": paths.IMAGES / "common"}
         class_path = ""
         if kind == PYTHON:
@@ -189,8 +191,8 @@ class Targets:
             contexts |= {"locks": decide[0].parent}
             class_path = jars.directory_of(self._stack.dependencies, group)
         else:
-            decide = self._apt_files(group)
-            contexts |= self._apt_contexts(group)
+            decide = self._apt_files(self._stack, group)
+            contexts |= self._apt_contexts(self._stack, group)
             epoch = max(epoch, apt_lock.locked(self._stack, group).epoch)
         arguments = self._arguments(dockerfile, epoch, group=group)
         own_inputs = inputs.of_files([place, *decide])
@@ -201,7 +203,7 @@ class Targets:
             name=name,
             dockerfile=dockerfile,
             directory=place,
-            needs=(BASE,),
+            needs=(ENVIRONMENT,),
             contexts=contexts,
             arguments=arguments,
             own_inputs=own_inputs,

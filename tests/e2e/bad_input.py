@@ -136,19 +136,20 @@ class Yard:
         Args:
             takes: the shared layers of the image.
             dockerfile: lines that its Dockerfile has besides.
-            base: a Dockerfile in place of the real base image's.
+            base: a Dockerfile in place of the real environment's.
         """
         (self.root / "images/images.toml").write_text(
             f'default_stack = "{STACK}"\nnamespace = "unused"\n'
-            '[contexts]\ncommon = "images/common"\n[images.base]\nsummary = "the base"\n'
+            '[contexts]\ncommon = "images/common"\n[images.os]\nsummary = "the system"\n'
+            'project = "os"\n[images.environment]\nsummary = "the base"\n'
             f'[images.{IMAGE}]\nsummary = "tiny"\nsession = "executors"\n'
         )
         copies = "".join(f"COPY --link --from={layer} / /\n" for layer in takes)
         place = self.root / "images" / IMAGE
         place.mkdir(exist_ok=True)
-        (place / "Dockerfile").write_text(f"FROM base\n{copies}{dockerfile}")
+        (place / "Dockerfile").write_text(f"FROM environment\n{copies}{dockerfile}")
         if base:
-            (self.root / "images/base/Dockerfile").write_text(base)
+            (self.root / "images/environment/Dockerfile").write_text(base)
 
     def lock(
         self, requirements: str = "", jar: bytes | None = None, deb: LockedDeb | None = None
@@ -162,9 +163,8 @@ class Yard:
         )
         (self.stack / "poetry.lock").write_text("# tiny\n")
         (self.stack / "requirements/tiny.txt").write_text(requirements)
-        for name in (apt_lock.DEBIAN, apt_lock.BASE):
-            for file in (paths.DEPENDENCIES / STACK / "apt").glob(f"{name}.*"):
-                shutil.copy2(file, self.stack / "apt")
+        for file in (paths.DEPENDENCIES / STACK / "apt").glob(f"{apt_lock.BASE}.*"):
+            shutil.copy2(file, self.stack / "apt")
         if deb:
             (self.stack / "apt/tiny.txt").write_text(f"{deb.name}\n")
             self.lock_debian(deb)
@@ -202,9 +202,16 @@ class Yard:
 def make_yard(root: Path) -> Yard:
     """Return a copy of this checkout, as it is now, with a tiny family of one bare image."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    kept = ("package-dependencies/os/", f"package-dependencies/{STACK}/", f"conf/stacks/{STACK}")
     for name in run(argv, cwd=paths.ROOT).stdout.split("\0"):
         source = paths.ROOT / name
-        if name and source.is_file() and not name.startswith(("tests/", "docs/")):
+        kept = (
+            "package-dependencies/os/",
+            f"package-dependencies/{STACK}/",
+            f"conf/stacks/{STACK}",
+        )
+        other = name.startswith(("package-dependencies/", "conf/stacks/", "tests/", "docs/"))
+        if name and source.is_file() and (not other or name.startswith(kept)):
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target)

@@ -163,7 +163,7 @@ def test_one_image_that_fails_leaves_none_of_the_family_behind(yard: Yard) -> No
     yard.family()
     place = yard.root / "images/tiny-notebook"
     place.mkdir()
-    (place / "Dockerfile").write_text("FROM base\nRUN sleep 4; echo enough >&2; false\n")
+    (place / "Dockerfile").write_text("FROM environment\nRUN sleep 4; echo enough >&2; false\n")
     with (yard.root / "images/images.toml").open("a") as images:
         images.write(
             '[images.tiny-notebook]\nsummary = "tiny"\nsession = "jupyterhub"\n'

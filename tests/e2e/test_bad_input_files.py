@@ -116,16 +116,16 @@ def test_a_setting_that_cannot_be_used(yard: Yard, settings: dict[str, str], sai
 
 
 def test_images_in_a_circle(yard: Yard) -> None:
-    path = yard.root / "images/base/Dockerfile"
-    path.write_text(path.read_text().replace("FROM debian", "FROM tiny-executors"))
-    said = "base -> tiny-executors -> base"
+    path = yard.root / "images/environment/Dockerfile"
+    path.write_text(path.read_text().replace("FROM os", "FROM tiny-executors"))
+    said = "environment -> tiny-executors -> environment"
     assert_clear(yard.run(*BUILD), 12, str(yard.root / IMAGES), said, "the root is debian")
 
 
 def test_a_parent_that_does_not_exist(yard: Yard) -> None:
     path = yard.root / "images/tiny-executors/Dockerfile"
-    path.write_text(path.read_text().replace("FROM base", "FROM bases"))
-    assert_clear(yard.run(*BUILD), 12, str(path), '"bases"', "Did you mean base?")
+    path.write_text(path.read_text().replace("FROM environment", "FROM environments"))
+    assert_clear(yard.run(*BUILD), 12, str(path), '"environments"', "Did you mean environment?")
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ def test_locks_whose_packages_are_gone_are_renewed_and_the_build_goes_on(
 
     asked = yard.run("dependencies", "--dry-run", "--only", "apt", "--json")
     assert_clear(asked, 18, "would move", "without --dry-run")
-    (stack,) = json.loads(asked.stdout)["moves"].values()
-    (move,) = [each for each in stack if each["group"] == "tiny"]
+    moves = json.loads(asked.stdout)["moves"]
+    (move,) = [each for of in moves.values() for each in of if each["group"] == "tiny"]
     assert (move["kind"], move["name"], move["old"]) == ("apt", "hello", gone)
     assert locks(yard) == before
 

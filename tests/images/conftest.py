@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,11 @@ from testinfra.host import Host
 
 from sparkyard.family import images
 from sparkyard.family.images import Family
+from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
 from tests.images.layers import Layers
+from tests.images.packages import UV
 from tests.support import Container, Lab
-
-UV = "/run/sparkyard-test/uv"
-"""Where the locked uv is in a container under test: images do not hold one."""
 
 
 def descendants(family: Family, name: str) -> list[str]:
@@ -36,20 +36,32 @@ def brings_packages(family: Family, name: str) -> bool:
     return any(layers)
 
 
+@cache
+def _family_of(stack: str) -> Family:
+    return plan.site(stack).family
+
+
+def _family(config: pytest.Config) -> Family:
+    return _family_of(config.getoption("stack"))
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out what is not for the image that was asked for."""
-    only = config.getoption("image")
-    if not only or collection_path.parent != Path(__file__).parent:
+    if collection_path.parent != Path(__file__).parent:
         return None
-    family = images.load()
-    chain = [above.name for above in family.chain(family.find(only).name)]
+    only = config.getoption("image")
+    family = _family(config)
+    if not only and family.pairs:
+        return None
+    names = [family.find(only).name] if only else [image.name for image in family.published]
+    chain = {above.name for name in names for above in family.chain(name)}
     return True if collection_path.name not in chain else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "image" not in metafunc.fixturenames:
         return
-    family = images.load()
+    family = _family(metafunc.config)
     of_directory = Path(metafunc.definition.path).parent.name
     names = descendants(family, of_directory)
     if metafunc.definition.get_closest_marker("this_image_only"):
@@ -116,12 +128,11 @@ def layers(
     site: Site,
     reference: Callable[[str], str],
     containers: Callable[[str], Container],
-    driver_image: str,
 ) -> Layers:
     """All layers of all published images, looked through once."""
-    # What Debian and PyPI give to everybody is no secret of this site.
-    public = containers(driver_image).exec(
-        "sh", "-c", "cat /usr/share/ca-certificates/mozilla/* $(find /opt/venv -name cacert.pem)"
-    )
     references = [reference(image.name) for image in site.family.published]
+    # What Debian and PyPI give to everybody is no secret of this site.
+    public = containers(references[-1]).exec(
+        "sh", "-c", "cat /usr/share/ca-certificates/mozilla/* $(find /opt -name cacert.pem)"
+    )
     return Layers.read(references, site.settings, public.stdout.encode())

@@ -1,6 +1,6 @@
 """Does Spark run on both sides as any user: on a read-only root, and by exec?
 
-That any user has a name and a Python in every image is a test of base (base/test_base_user.py).
+That any user has a name and a Python in every image is a test of os (os/test_os_user.py).
 """
 
 from __future__ import annotations

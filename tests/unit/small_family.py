@@ -33,7 +33,7 @@ namespace = "family"
 [contexts]
 common = "images/common"
 spark = "conf/spark"
-[images.base]
+[images.environment]
 summary = "the base"
 [images.notebook]
 summary = "the notebook"
@@ -43,16 +43,16 @@ drives = "executors"
 summary = "the executors"
 session = "executors"
 """,
-    "images/base/Dockerfile": """
+    "images/environment/Dockerfile": """
 FROM debian
 ARG SUITES
 ARG PYTHON
-RUN --mount=from=common,target=/run/common true
+RUN --mount=from=common,target=/run/common --mount=from=packages --mount=from=uv true
 """,
-    "images/base/entrypoint": "#!/bin/sh\n",
+    "images/environment/entrypoint": "#!/bin/sh\n",
     "images/common/apt-install": "#!/bin/sh\n",
     "images/notebook/Dockerfile": """
-FROM base
+FROM environment
 ARG EXECUTORS_IMAGE
 ARG SHELL=/bin/sh
 RUN --mount=from=spark,target=/run/spark true
@@ -61,14 +61,14 @@ COPY --link --from=python-two / /
 COPY --link --from=jars-extra / /
 """,
     "images/executors/Dockerfile": """
-FROM base
+FROM environment
 COPY --link --from=python-one / /
 COPY --link --from=jars-extra / /
 """,
-    "images/python/Dockerfile": "FROM base\nARG GROUP\n",
-    "images/jars/Dockerfile": "FROM base\nARG GROUP\nARG PYTHON\n",
+    "images/python/Dockerfile": "FROM environment\nARG GROUP\n",
+    "images/jars/Dockerfile": "FROM environment\nARG GROUP\nARG PYTHON\n",
     "images/jars/fetch.py": "\n",
-    "images/apt/Dockerfile": "FROM base\nARG GROUP\n",
+    "images/apt/Dockerfile": "FROM environment\nARG GROUP\n",
     "images/debian/Dockerfile": "FROM scratch\n",
     "conf/spark/spark-defaults.conf": "a b\n",
     "package-dependencies/s/pyproject.toml": """

@@ -37,6 +37,7 @@ FAMILY = Family(
         Image("plain", "x", "base", session="p"),
         Image("notebook", "x", "plain", session="n", drives="executors"),
         Image("executors", "x", "base", session="e"),
+        Image("hub", "x", "base", session="h", project="hub", serves="notebook"),
     ),
     "s",
     "n",
@@ -125,6 +126,7 @@ def test_no_half_a_record_is_ever_left(cache: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_each_image_needs() -> None:
     assert evidence.needed(FAMILY, "plain", PARTS) == ("images", "e2e")
+    assert evidence.needed(FAMILY, "hub", evidence.PARTS) == ("images",)
     assert evidence.needed(FAMILY, "notebook", PARTS) == ("images", "e2e", "parity")
     assert evidence.needed(FAMILY, "executors", PARTS) == ("images", "e2e", "parity")
     assert evidence.needed(FAMILY, "plain", evidence.PARTS) == (
@@ -360,6 +362,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Callable[[Facts], None]:
         for reference in (site.name(name), role):
             identities[reference] = ImageIdentity(reference, digest, "amd64", (), labels)
             found[reference] = GOOD
+    monkeypatch.setattr("sparkyard.engine.engine.inspect", lambda _: {})  # no hub is built
     monkeypatch.setattr(facts, "resolve", identities.__getitem__)
     monkeypatch.setattr(facts, "collect", found.__getitem__)
     monkeypatch.setattr(layers, "compare", lambda *_: layers.LayerComparison((), ()))

@@ -233,3 +233,15 @@ def test_stacks_never_claim_one_tag() -> None:
 def test_a_version_that_names_a_stack_is_refused() -> None:
     with pytest.raises(ReferenceFormatError, match=r"taken for 1\.4\.0 on the stack spark-3\.5"):
         tags.check_version("1.4.0-spark-3.5")
+
+
+def test_an_image_that_no_stack_owns_bears_bare_names_alone() -> None:
+    family = Family((Image("hub", "x", "debian", project="hub", tags=("python",)),), "s", "n")
+    found = tags.tags(family["hub"], family, GOOD, Origin("hub", FINGERPRINT, version="1.0.0"))
+    assert found.immutable == (f"hub-{FINGERPRINT}", "1.0.0")
+    assert found.moving == ("hub", "python-3.11")
+
+
+@pytest.mark.parametrize("branch", ["hub", "hub-fix", "os"])
+def test_no_branch_is_taken_for_a_project(branch: str) -> None:
+    assert tags.branch_tag(branch) == f"branch-{branch}"

@@ -9,6 +9,7 @@ import pytest
 from sparkyard import errors
 from sparkyard.commands import tests as command
 from sparkyard.plan import plan
+from sparkyard.plan.plan import Site
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,30 @@ def test_an_unknown_part_is_refused_and_the_near_one_named() -> None:
     with pytest.raises(errors.UnknownNameError, match="imags") as refusal:
         command._parts(["imags"], "")
     assert "images" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("argv", "ran"),
+    [
+        (["--only", "unit,images"], [("spark-3.5", ("images", "unit")), ("hub", ("images",))]),
+        (["--only", "unit"], [("spark-3.5", ("unit",))]),
+        (["--only", "e2e"], [("spark-3.5", ("e2e",))]),
+        (["--image", "hub"], [("hub", ("images",))]),
+        (["--image", "executors"], [("spark-3.5", ("images",))]),
+    ],
+)
+def test_what_no_stack_owns_has_its_images_tested_whatever_stack_is_chosen(
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], ran: list[tuple[str, tuple[str, ...]]]
+) -> None:
+    asked = []
+
+    def on(where: Site, parts: tuple[str, ...], *_: object) -> tuple[int, None]:
+        asked.append((where.stack.name, parts))
+        return (5 if where.stack.name == "hub" and len(ran) > 1 else 0), None
+
+    monkeypatch.setattr(command, "_on", on)
+    assert command.main([*argv, "--stack", "spark-3.5"]) == 0
+    assert asked == ran
 
 
 def test_options_after_a_second_dash_are_pytests() -> None:

@@ -68,11 +68,11 @@ def test_labels_say_what_it_is_and_what_it_was_made_of() -> None:
 def test_contexts_lead_to_targets_and_directories(root: Path) -> None:
     targets = definition()["target"]
     assert targets["notebook"]["contexts"] == {
-        "spark": str(root / "conf/spark"), "base": "target:base",
+        "spark": str(root / "conf/spark"), "environment": "target:environment",
         "python-one": "target:python-one", "python-two": "target:python-two",
         "jars-extra": "target:jars-extra",
     }  # fmt: skip
-    assert targets["base"]["contexts"]["debian"] == "target:debian"
+    assert targets["environment"]["contexts"]["debian"] == "target:debian"
     assert targets["debian"]["context"] == "/rootfs"
     assert targets["notebook"]["context"] == str(root / "images/notebook")
 
@@ -80,7 +80,7 @@ def test_contexts_lead_to_targets_and_directories(root: Path) -> None:
 def test_a_pulled_base_is_a_context_and_no_target() -> None:
     targets = definition(base=PULLED)["target"]
     assert "debian" not in targets
-    assert targets["base"]["contexts"]["debian"] == PULLED.context
+    assert targets["environment"]["contexts"]["debian"] == PULLED.context
 
 
 def test_all_contexts_that_are_targets_exist() -> None:

@@ -12,6 +12,7 @@ import pytest
 from sparkyard.builds import proposal
 from sparkyard.builds.proposal import Move, Proposal
 from sparkyard.errors import BusyError, DiskFullError, FileAccessError
+from sparkyard.family.stack import Stack
 from sparkyard.locks import apt_lock
 from tests.unit.small_family import STACK, deb, make
 
@@ -30,10 +31,18 @@ def made(directory: Path) -> Iterator[Proposal]:
         yield proposed
 
 
+def copy(made: Proposal) -> Stack:
+    return made.copies[STACK.name]
+
+
+def moves(made: Proposal) -> tuple[Move, ...]:
+    return made.moves()[STACK.name]
+
+
 def lock(made: Proposal, *versions: str) -> None:
     """Lock tini in a version in each of the lists debian and base, and nothing else."""
     for name, version in zip(("debian", "base"), versions, strict=True):
-        apt_lock.write(made.copy, name, [deb("tini", version), deb("libc6")], NOW)
+        apt_lock.write(copy(made), name, [deb("tini", version), deb("libc6")], NOW)
 
 
 def text(directory: Path) -> dict[str, str]:
@@ -42,13 +51,13 @@ def text(directory: Path) -> dict[str, str]:
 
 def test_nothing_that_moves_is_nothing_to_write(made: Proposal) -> None:
     lock(made, "1.0-1", "1.0-1")
-    assert made.moves() == ()
+    assert moves(made) == ()
     assert made.files() == ()
 
 
 def test_moves_are_told_with_both_versions_and_their_list(made: Proposal, directory: Path) -> None:
     lock(made, "1.0-1", "1.0-2")
-    assert made.moves() == (Move("apt", "base", "tini", "1.0-1", "1.0-2", security=False),)
+    assert moves(made) == (Move("apt", "base", "tini", "1.0-1", "1.0-2", security=False),)
     assert [file.relative_to(directory).parts[0] for file in made.files()] == ["apt"]
 
 
@@ -61,27 +70,27 @@ def test_a_move_over_a_version_in_a_security_suite_is_a_security_update(
 ) -> None:
     made.secured = {"tini": frozenset(secured)}
     lock(made, "1.0-1", "1.0-2")
-    assert [move.security for move in made.moves()] == [security]
+    assert [move.security for move in moves(made)] == [security]
 
 
 def test_packages_come_and_go(made: Proposal) -> None:
-    apt_lock.write(made.copy, "base", [deb("libc6"), deb("procps")], NOW)
-    assert [(move.name, move.old, move.new) for move in made.moves()] == [
+    apt_lock.write(copy(made), "base", [deb("libc6"), deb("procps")], NOW)
+    assert [(move.name, move.old, move.new) for move in moves(made)] == [
         ("procps", "", "1.0-1"), ("tini", "1.0-1", ""),
     ]  # fmt: skip
 
 
 def test_python_packages_and_jars_move(made: Proposal) -> None:
-    file = made.copy.dependencies / "poetry.lock"
+    file = copy(made).dependencies / "poetry.lock"
     before = '[[package]]\nname = "first"\nversion = "{}"\ngroups = ["one"]\n'
     (STACK.dependencies / "poetry.lock").write_text(before.format("1.0"))
     file.write_text(before.format("1.1"))
-    assert made.moves() == (Move("python", "one", "first", "1.0", "1.1", security=None),)
+    assert moves(made) == (Move("python", "one", "first", "1.0", "1.1", security=None),)
 
 
 def test_the_checkout_has_the_new_locks_afterwards(made: Proposal, directory: Path) -> None:
     lock(made, "1.0-2", "1.0-2")
-    (made.copy.dependencies / "jars/extra.lock").unlink()
+    (copy(made).dependencies / "jars/extra.lock").unlink()
     apt_lock.lock_file(STACK, "base").chmod(0o640)
     made.put()
     assert apt_lock.locked(STACK, "base").date == NOW

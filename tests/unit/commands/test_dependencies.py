@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from sparkyard.builds import apt_resolver, proposal
-from sparkyard.builds.proposal import KINDS, Move
+from sparkyard.builds.proposal import Move
 from sparkyard.commands import dependencies
 from sparkyard.engine import engine
 from sparkyard.errors import OutdatedLocksError
 from sparkyard.locks import dependencies as locks
-from tests.unit.small_family import STACK, make, site
+from sparkyard.locks.current import KINDS
+from tests.unit.small_family import STACK, make
 
 MORE_JARS = '[groups.more]\ndependencies = [{ artifact = "org.example:other:1.0" }]\n'
 MOVE = Move("apt", "base", "tini", "1.0-1", "1.0-2", security=True)
@@ -67,9 +68,9 @@ def test_nothing_that_would_move_is_no_error(capsys: pytest.CaptureFixture[str])
     ("changed", "upgrade", "only", "resolved"),
     [
         ("", [], False, ["apt"]),
-        ("pyproject.toml", [], False, ["python", "apt"]),
+        ("pyproject.toml", [], False, ["apt", "python"]),
         ("jars.toml", [], False, ["apt", "jars"]),
-        ("", ["."], False, ["python", "apt"]),
+        ("", ["."], False, ["apt", "python"]),
         ("", [], True, ["apt", "jars"]),
     ],
 )
@@ -100,5 +101,5 @@ def test_what_did_not_change_is_not_resolved_again(
     monkeypatch.setattr(dependencies, "_lock_jars", resolve("jars"))
     monkeypatch.setattr(engine, "ensure", lambda: None)
     with proposal.propose(STACK) as made:
-        dependencies._lock(site(), made, KINDS, upgrade, only=only)
+        dependencies._lock([STACK.name], made, KINDS, upgrade, only=only)
     assert done == resolved

@@ -32,7 +32,8 @@ def nox(*words: str, cwd: Path = paths.ROOT) -> subprocess.CompletedProcess[str]
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """A clone in which nothing was made yet: there is no .venv."""
-    for name in ("Makefile", "noxfile.py", "tools.lock", "sparkyard", "images"):
+    files = ("Makefile", "noxfile.py", "tools.lock")
+    for name in (*files, "sparkyard", "images", "package-dependencies"):
         copy = shutil.copytree if (paths.ROOT / name).is_dir() else shutil.copy
         copy(paths.ROOT / name, tmp_path / name)
     return tmp_path

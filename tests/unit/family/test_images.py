@@ -161,6 +161,7 @@ def test_an_image_without_a_dockerfile(tmp_path: Path) -> None:
         ('sesion = "x"', UnknownNameError, "sesion"),
         ('drives = "sied"', ImageGraphError, "sied"),
         ('drives = "plain"', ImageGraphError, "no other image"),
+        ('serves = "plian"', ImageGraphError, 'serves "plian"'),
         ("tags = [1]", MalformedFileError, "tags"),
         ('tags = "a"', MalformedFileError, "tags"),
     ],
@@ -238,4 +239,4 @@ def test_an_image_without_what_it_needs_on_its_stack_is_refused(
     monkeypatch.setattr(stack, "known", lambda: (STACK, "spark-9"))
     text = FAMILY.replace(f'"{session}"', f'"{session}"\nstacks = ["{STACK}"]')
     refusal = refused(tmp_path, text, ImageGraphError)
-    assert "leaf is built on the stack spark-9" in refusal.what
+    assert "leaf is built on spark-9" in refusal.what

@@ -11,7 +11,6 @@ from sparkyard.family import stack
 
 TEXT = """
 summary = "x"
-debian = "trixie"
 [python]
 minor = "3.11"
 package = "python3.11"
@@ -38,8 +37,7 @@ def test_reads_a_stack(tmp_path: Path) -> None:
     assert made.arguments == {
         "SUITES": "trixie,bookworm,sid",
         "PYTHON": "3.11",
-        "PYTHON_PACKAGE": "python3.11/bookworm",
-        "JAVA_PACKAGE": "openjdk-8-jre-headless/sid",
+        "PREFIX": "/opt/venv",
         "JAVA_HOME": "/usr/lib/jvm/java",
         "JARS_DIRECTORY": "/opt/venv/lib/python3.11/site-packages/pyspark/jars",
     }
@@ -58,6 +56,11 @@ def test_names_what_is_missing(tmp_path: Path, line: str) -> None:
     with pytest.raises(MalformedFileError) as refusal:
         load(tmp_path, TEXT.replace(f"{line}\n", "", 1))
     assert "spark-9.toml" in refusal.value.what
+
+
+def test_debians_suite_is_no_stacks(tmp_path: Path) -> None:
+    with pytest.raises(MalformedFileError, match="names a suite of Debian"):
+        load(tmp_path, f'debian = "trixie"\n{TEXT}')
 
 
 def test_a_number_that_is_a_text(tmp_path: Path) -> None:
@@ -86,5 +89,5 @@ def test_names_whose_tags_could_be_mistaken_are_refused(
 ) -> None:
     for name in names:
         (tmp_path / f"{name}.toml").write_text(TEXT)
-    with pytest.raises(MalformedFileError, match="a stack cannot be called"):
+    with pytest.raises(MalformedFileError, match="a stack or project cannot be called"):
         stack.known(tmp_path)

@@ -107,7 +107,7 @@ def test_an_image_that_lacks_a_group(stack: Path) -> None:
 
 def test_a_group_of_the_parent_counts(stack: Path) -> None:
     without(stack, "notebook")
-    with (stack.parents[1] / "images/base/Dockerfile").open("a") as file:
+    with (stack.parents[1] / "images/environment/Dockerfile").open("a") as file:
         file.write(COPY_ONE)
     dependencies.check_closed(stack, family())
 

@@ -11,15 +11,19 @@ from typing import Any
 import pytest
 
 from sparkyard.commands import parity as command
+from sparkyard.engine import engine
 from sparkyard.errors import ParityError
 from sparkyard.facts import facts, layers
 from sparkyard.facts.collector.redaction import WITHHELD
 from sparkyard.facts.facts import Facts
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.layers import Layer, LayerComparison
+from sparkyard.family import images as images_of_family
+from sparkyard.family.images import SERVES
 from sparkyard.parity import parity, rules
 from sparkyard.parity.parity import Report, Row, Verdict
 from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, Policy
+from sparkyard.plan import plan
 
 SHA = {"a": "a" * 64, "b": "b" * 64}
 
@@ -460,3 +464,52 @@ def test_a_report_survives_json() -> None:
     report = parity.compare(GOOD, GOOD)
     assert json.loads(json.dumps(command.as_json("a", "b", report, LayerComparison((), ()))))
     assert dataclasses.is_dataclass(report)
+
+
+def serving(version: str | None) -> Facts:
+    """Return an image with a version of JupyterHub, and neither Java nor Spark; None: without."""
+    found = () if version is None else (package("jupyterhub", version),)
+    return replace(packages(*found), java=None, spark=None)
+
+
+@pytest.mark.parametrize(
+    ("hub", "server", "failing"),
+    [
+        ("6.1.1", "6.1.1", False),
+        ("6.1.1", "6.0.2", False),
+        ("6.1.1", "5.5.0", True),
+        ("10.0", "1.5", True),
+        ("6.1.1", None, True),
+        (None, "6.1.1", True),
+    ],
+)
+def test_a_hub_and_its_servers_have_one_major_version_of_jupyterhub(
+    hub: str | None, server: str | None, failing: bool
+) -> None:
+    report = parity.compare(serving(hub), serving(server), table=parity.TABLES[SERVES])
+    assert [row.name for row in report.failures] == ["JupyterHub's major version"] * failing
+    assert report.holds is not failing
+    if failing:
+        said = command.failure("the/hub:1", "the/server:2", report)
+        assert "The hub the/hub:1 and the server the/server:2 differ in 1 fact" in said.what
+        assert "major version of jupyterhub" in said.remedy
+
+
+def test_a_hub_that_is_built_is_compared_with_the_server_of_each_stack(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = images_of_family.load()
+    first, hub = plan.sites()
+    other = replace(first, stack=replace(first.stack, name="spark-9"))
+    monkeypatch.setattr(plan, "sites", lambda _: (first, other, hub))
+    monkeypatch.setattr(engine, "inspect", lambda names: {name: {} for name in names})
+    found = command._pairs(command._parse(["--stack", "all"]))
+    served = [(pair.driver, pair.executors) for pair in found if pair.table.first == "hub"]
+    assert served == [
+        (hub.name("jupyterhub-hub"), where.name("pyspark-notebook")) for where in (first, other)
+    ]
+    assert len(found) == len(served) + 2 * len(whole.pairs)
+    monkeypatch.setattr(engine, "inspect", lambda _: {})
+    without_hub = command._pairs(command._parse(["--stack", "all"]))
+    assert without_hub == [pair for pair in found if pair.table.first != "hub"]
+    assert "jupyterhub-hub:hub is not built, and not compared" in capsys.readouterr().err

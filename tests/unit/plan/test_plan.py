@@ -103,7 +103,7 @@ def test_going_back_needs_only_the_tag(images: Engine, root: Path) -> None:
     images.build(made())
     file = root / "images/executors/Dockerfile"
     before = file.read_text()
-    file.write_text("FROM base\nUSER 1\n")
+    file.write_text("FROM environment\nUSER 1\n")
     images.build(made())
     file.write_text(before)
     because = made("executors").steps[0].because

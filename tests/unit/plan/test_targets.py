@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from sparkyard import paths
-from sparkyard.errors import UnknownNameError
+from sparkyard.errors import StaleLockError, UnknownNameError
+from sparkyard.family.stack import Stack
 from sparkyard.fetch import debs
 from sparkyard.locks import apt_lock
 from sparkyard.plan import inputs
@@ -17,8 +19,8 @@ from sparkyard.plan.targets import Targets
 from sparkyard.settings import Settings
 from tests.unit.small_family import BASE, DATES, STACK, deb, family, make, targets
 
-NAMES = ("debian", "base", "python-one", "python-two", "jars-extra", "notebook", "executors")
-ON_BASE = {"base", "python-one", "python-two", "jars-extra", "notebook", "executors"}
+NAMES = ("debian", "environment", "python-one", "python-two", "jars-extra", "notebook", "executors")
+ON_BASE = {"environment", "python-one", "python-two", "jars-extra", "notebook", "executors"}
 
 
 @pytest.fixture(autouse=True)
@@ -35,8 +37,8 @@ def fingerprints() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("file", "changed"),
     [
-        ("images/base/Dockerfile", ON_BASE),
-        ("images/base/entrypoint", ON_BASE),
+        ("images/environment/Dockerfile", ON_BASE),
+        ("images/environment/entrypoint", ON_BASE),
         ("images/common/apt-install", ON_BASE),
         ("images/notebook/Dockerfile", {"notebook"}),
         ("images/executors/Dockerfile", {"executors"}),
@@ -94,12 +96,12 @@ def test_what_is_needed_comes_first() -> None:
 
 def test_only_what_is_needed_is_made() -> None:
     names = {target.name for target in targets().closure(("executors",))}
-    assert names == {"debian", "base", "python-one", "jars-extra", "executors"}
+    assert names == {"debian", "environment", "python-one", "jars-extra", "executors"}
 
 
 def test_a_layer_has_its_lock_its_group_and_the_base() -> None:
     layer = targets()["python-two"]
-    assert (layer.needs, layer.arguments) == (("base",), {"GROUP": "two"})
+    assert (layer.needs, layer.arguments) == (("environment",), {"GROUP": "two"})
     assert layer.contexts["requirements"] == STACK.dependencies / "requirements"
     assert targets()["jars-extra"].contexts["locks"] == STACK.dependencies / "jars"
 
@@ -124,11 +126,11 @@ def test_a_layer_of_jars_goes_to_its_class_path_and_changes_with_that(root: Path
 
 def test_an_image_has_its_contexts_and_only_its_own_arguments(root: Path) -> None:
     image = targets()["notebook"]
-    assert image.needs == ("base", "python-one", "python-two", "jars-extra")
+    assert image.needs == ("environment", "python-one", "python-two", "jars-extra")
     assert image.contexts == {"spark": root / "conf/spark"}
     assert image.arguments == {"EXECUTORS_IMAGE": "family/executors:s-1"}
-    assert targets()["base"].arguments == {"SUITES": "trixie,bookworm,sid", "PYTHON": "3.11"}
-    assert {"uv", "packages"} < targets()["base"].contexts.keys()
+    assert targets()["environment"].arguments == {"SUITES": "trixie,bookworm,sid", "PYTHON": "3.11"}
+    assert {"uv", "packages"} < targets()["environment"].contexts.keys()
 
 
 @pytest.mark.parametrize(
@@ -156,13 +158,36 @@ def test_debian_packages_are_a_layer_each(root: Path) -> None:
 def test_the_base_has_its_own_list_of_debian_packages_and_no_other(root: Path) -> None:
     apt = root / "package-dependencies/s/apt"
     (apt / "r.txt").write_text("r-base-core\n")
-    found = targets().inputs("base")
+    found = targets().inputs("environment")
     assert {name for name in found if "/apt/" in name} == {
         "package-dependencies/s/apt/base.txt",
         f"package-dependencies/s/apt/base.{apt_lock.architecture()}.lock",
     }
     with pytest.raises(UnknownNameError):
         targets()["apt-base"]
+
+
+def test_the_operating_system_has_the_packages_of_its_own_project(root: Path) -> None:
+    """And a stack's packages come on top of them: its lock is of no use under another system."""
+    apt = root / "package-dependencies/os/apt"
+    apt.mkdir(parents=True)
+    (apt / "base.txt").write_text("tini\n")
+    (apt.parent / "project.toml").write_text('summary = "x"\ndebian = "trixie"\n')
+    (root / "images/os").mkdir()
+    (root / "images/os/Dockerfile").write_text("FROM debian\nRUN --mount=from=packages true\n")
+    with (root / "images/images.toml").open("a") as file:
+        file.write('[images.os]\nsummary = "x"\nproject = "os"\n')
+    system = Stack("os", "x", "trixie")
+    above = replace(STACK, on=system)
+    for project, name in ((system, "debian"), (system, "base"), (above, "base")):
+        apt_lock.write(project, name, [deb("tini")], DATES[name])
+    made = Targets(family(), above, BASE, {})
+    assert made["os"].contexts["packages"] == apt
+    assert made["os"].epoch == int(DATES["base"].timestamp())
+    assert made["environment"].contexts["packages"] == STACK.dependencies / "apt"
+    (apt / "base.txt").write_text("tini\nprocps\n")
+    with pytest.raises(StaleLockError, match=r"s/apt/base.*older than what it locks"):
+        apt_lock.locked(above, "base")
 
 
 def test_a_targets_time_is_the_newest_lock_of_debian_packages_in_it(root: Path) -> None:
@@ -172,7 +197,7 @@ def test_a_targets_time_is_the_newest_lock_of_debian_packages_in_it(root: Path) 
     apt_lock.write(STACK, "r", [deb("r-base-core")], newer)
     made = targets()
     assert made["debian"].epoch == int(DATES["debian"].timestamp())
-    for name in ("base", "python-one", "jars-extra", "notebook", "executors"):
+    for name in ("environment", "python-one", "jars-extra", "notebook", "executors"):
         assert made[name].epoch == int(DATES["base"].timestamp())
     assert made["apt-r"].epoch == int(newer.timestamp())
 
@@ -183,4 +208,4 @@ def test_settings_that_change_what_comes_out_change_fingerprints() -> None:
         Targets(family(), STACK, BASE, {"EXECUTORS_IMAGE": ""}, settings)
         for settings in (Settings(), Settings(compression="gzip"))
     )
-    assert before.inputs("base") != after.inputs("base")
+    assert before.inputs("environment") != after.inputs("environment")

@@ -1,15 +1,14 @@
-"""Are Python, Java, Spark and the environment what the stack says?"""
+"""Are Java, Spark and the variables what the stack says, and does a job run?"""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 from testinfra.host import Host
 
 from sparkyard.locks import dependencies
 from sparkyard.plan.plan import Site
-from tests.support import Container
+from tests.images.users import SPARK_JOB
+from tests.support import Container, Lab, must
 
 ENVIRONMENT = {
     "SPARK_HOME": "/opt/spark",
@@ -17,8 +16,6 @@ ENVIRONMENT = {
     "PYSPARK_PYTHON": "/opt/venv/bin/python",
     "PYSPARK_DRIVER_PYTHON": "/opt/venv/bin/python",
     "PYTHONHASHSEED": "0",
-    "LANG": "C.UTF-8",
-    "LC_ALL": "C.UTF-8",
 }
 CLASS_VERSION_OFFSET = 44
 """A class file of Java N has the major version N + 44 (JVM specification, table 4.1-A)."""
@@ -57,23 +54,6 @@ def test_java_is_the_stacks(host: Host, site: Site) -> None:
     assert settings["file.encoding"] == "UTF-8"
 
 
-def test_python_is_the_stacks(container: Container, site: Site) -> None:
-    told = json.loads(
-        container.python(
-            "import json, locale, sys; print(json.dumps(["
-            "'%d.%d' % sys.version_info[:2], sys.prefix, locale.getpreferredencoding()]))"
-        )
-    )
-    assert told == [site.stack.python, "/opt/venv", "UTF-8"]
-
-
-def test_time_is_utc(host: Host, container: Container) -> None:
-    assert host.run("date +%Z%z").stdout.strip() == "UTC+0000"
-    assert container.python("import time; print(time.tzname, time.timezone)") == (
-        "('UTC', 'UTC') 0"
-    )
-
-
 def test_spark_is_the_locked_one(host: Host, container: Container, locked_spark: str) -> None:
     assert container.python("import pyspark; print(pyspark.__version__)") == locked_spark
     told = host.run("spark-submit --version").stderr
@@ -88,3 +68,13 @@ def test_spark_is_the_locked_one(host: Host, container: Container, locked_spark:
 def test_sparks_configuration_is_in_etc(host: Host) -> None:
     assert host.file("/opt/spark/conf").is_symlink
     assert host.file("/opt/spark/conf").linked_to == "/etc/spark"
+
+
+def test_a_spark_job_runs_as_the_default_user(lab: Lab, image_reference: str) -> None:
+    ended = lab.once(image_reference, "python", "-", "300", stdin=SPARK_JOB)
+    assert must(ended) == f"1000 100 jovyan {sum(range(301))}"
+
+
+def test_the_user_does_not_write_among_sparks_jars(host: Host) -> None:
+    assert host.file("/opt/spark/jars").is_directory
+    assert host.run("touch /opt/spark/jars/probe").rc != 0

@@ -1,0 +1,21 @@
+"""Is JupyterHub's hub there as it is locked, and none of what only notebooks and executors need?"""
+
+from __future__ import annotations
+
+from testinfra.host import Host
+
+from sparkyard.plan.plan import Site
+from tests.images.packages import locked
+
+
+def test_the_hub_is_the_locked_one(host: Host, site: Site, image: str) -> None:
+    assert host.check_output("jupyterhub --version") == locked(site, image)["jupyterhub"]
+    assert host.find_command("jupyterhub") == f"{site.stack.prefix}/bin/jupyterhub"
+    assert "--upgrade-db" in host.check_output("jupyterhub --help")
+
+
+def test_there_is_neither_java_nor_spark(host: Host) -> None:
+    for command in ("java", "spark-submit", "jupyter-lab"):
+        assert host.run("command -v %s", command).rc == 1, command
+    for path in ("/opt/java", "/opt/spark", "/opt/venv", "/usr/lib/jvm", "/etc/spark"):
+        assert not host.file(path).exists, path
