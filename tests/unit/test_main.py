@@ -82,6 +82,13 @@ def test_each_session_has_help_under_its_own_name(
     assert not helpless
 
 
+def test_a_session_that_runs_a_program_ends_as_that_does(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert entry.main(["bench", "bilds"]) == 11
+    assert "  fix: Did you mean builds?" in capfd.readouterr().err
+
+
 def test_ctrl_c(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     raising(monkeypatch, KeyboardInterrupt())
     assert entry.main(["plan"]) == 130
