@@ -30,7 +30,7 @@ def add(name: str, text: str) -> None:
 
 
 try:
-    for each in commands.sessions():
-        add(each.name, each.help)
+    for known in commands.sessions():
+        add(known.name, known.help)
 except SparkyardError as error:  # an image list that cannot be used
     sys.exit(console.fail(error))

@@ -1,42 +1,79 @@
-"""How does a session end? `python -m sparkyard SESSION ...` is what `nox -s SESSION` runs."""
+"""Which session runs? `python -m sparkyard SESSION ...` is what `nox -s SESSION` runs."""
 
 from __future__ import annotations
 
-import errno
-import importlib
-import os
 import sys
-import traceback
+from collections.abc import Callable
 
 from sparkyard import commands, console
-from sparkyard.errors import INTERRUPTED, DiskFullError, FileAccessError, SparkyardError
 
 
 def main(argv: list[str]) -> int:
     """Run a session and return its exit code; see docs/exit-codes.md."""
-    # What follows another -- belongs to a tool that the session runs, as pytest.
-    verbose = "--verbose" in (argv[: argv.index("--")] if "--" in argv else argv)
-    try:
-        if not argv or argv[0] in ("-h", "--help"):
-            return _help()
-        session = commands.find(argv[0])
-        module = importlib.import_module(f"sparkyard.commands.{session.command}")
-        return int(module.main(argv[1:], *([session] if session.image else [])))
-    except SparkyardError as error:
-        if verbose:
-            traceback.print_exc()
-        return console.fail(error)
-    except KeyboardInterrupt:
-        print("\nStopped. What was finished is kept; the same command goes on.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has enough; what is left must not fail again at the exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        if verbose:
-            raise
-        return console.fail(_explain(error))
+    return console.exit_code(_run, argv)
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] in ("-h", "--help"):
+        return _help()
+    session = commands.find(argv[0])
+    return _command(session.command)(argv[1:], *([session] if session.image else []))
+
+
+def _command(name: str) -> Callable[..., int]:
+    """Import a command and return what runs it.
+
+    Only this one: to import all of them takes twice the time in which the quickest one ends.
+    """
+    main: Callable[..., int]
+    match name:
+        case "build":
+            from sparkyard.commands.build import main
+        case "plan":
+            from sparkyard.commands.plan import main
+        case "parity":
+            from sparkyard.commands.parity import main
+        case "tests":
+            from sparkyard.commands.tests import main
+        case "lint":
+            from sparkyard.commands.lint import main
+        case "tags":
+            from sparkyard.commands.tags import main
+        case "push":
+            from sparkyard.commands.push import main
+        case "registry":
+            from sparkyard.commands.registry import main
+        case "release":
+            from sparkyard.commands.release import main
+        case "promote":
+            from sparkyard.commands.promote import main
+        case "rollback":
+            from sparkyard.commands.rollback import main
+        case "verify":
+            from sparkyard.commands.verify import main
+        case "diff":
+            from sparkyard.commands.diff import main
+        case "sbom":
+            from sparkyard.commands.sbom import main
+        case "keys":
+            from sparkyard.commands.keys import main
+        case "dependencies":
+            from sparkyard.commands.dependencies import main
+        case "pins":
+            from sparkyard.commands.pins import main
+        case "engine":
+            from sparkyard.commands.engine import main
+        case "history":
+            from sparkyard.commands.history import main
+        case "bench":
+            from sparkyard.commands.bench import main
+        case "reproduce":
+            from sparkyard.commands.reproduce import main
+        case "chaos":
+            from sparkyard.commands.chaos import main
+        case "clean":
+            from sparkyard.commands.clean import main
+    return main
 
 
 def _help() -> int:
@@ -46,20 +83,6 @@ def _help() -> int:
     print("\n".join(f"  {session.name:{width}}  {session.help}" for session in known))
     print("\nThe options of a session: nox -s SESSION -- --help")
     return 0
-
-
-def _explain(error: OSError) -> SparkyardError:
-    """Return what a person should read about an error of this machine's file system."""
-    place = error.filename or "a file"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DiskFullError(
-            f"The disk is full: {place} could not be written.",
-            "Make room there, then run the same command again.",
-        )
-    return FileAccessError(
-        f"{place} cannot be used: {error.strerror or error}.",
-        "Give this user access to it; SPARKYARD_CACHE names another directory for what is cached.",
-    )
 
 
 if __name__ == "__main__":

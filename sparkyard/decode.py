@@ -36,14 +36,14 @@ def decode(kind: type[_Kind], value: Any, where: str) -> _Kind:
 def _decode(kind: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (types.UnionType, typing.Union):
-        other = next(each for each in arguments if each is not types.NoneType)
+        other = next(member for member in arguments if member is not types.NoneType)
         return None if value is None else _decode(other, value, where)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
         return _fields(kind, value, where)
     if origin is tuple and isinstance(value, list):
-        return tuple(_decode(arguments[0], each, f"{where}[]") for each in value)
+        return tuple(_decode(arguments[0], item, f"{where}[]") for item in value)
     if origin is Mapping and isinstance(value, dict):
-        return {key: _decode(arguments[1], each, f"{where}.{key}") for key, each in value.items()}
+        return {key: _decode(arguments[1], item, f"{where}.{key}") for key, item in value.items()}
     # By type and not isinstance, to which a truth value is an int; JSON writes 1.0 as 1 at times.
     if kind in (str, int, bool, float) and type(value) in (
         (int, float) if kind is float else (kind,)

@@ -58,7 +58,7 @@ class HashMismatchError(SparkyardError):
 
 
 class JarConflictError(SparkyardError):
-    """The jars do not fit on one class path: two versions, another Hadoop, too new classes."""
+    """The jars do not fit in one JVM: two versions, another Hadoop, too new classes."""
 
     exit_code = 15
 

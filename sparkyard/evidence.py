@@ -122,7 +122,7 @@ def of(digest: str) -> tuple[Evidence, ...]:
 
     A record that cannot be read is as none; a note tells of it.
     """
-    found = []
+    records = []
     for part in PARTS:
         file = _file(digest, part)
         try:
@@ -135,35 +135,35 @@ def of(digest: str) -> tuple[Evidence, ...]:
         except (OSError, ValueError) as error:
             console.note(f"{file} is damaged and counts for nothing: {error}")
             continue
-        found.append(evidence)
-    return tuple(found)
+        records.append(evidence)
+    return tuple(records)
 
 
-def gaps(found: Mapping[str, str], family: Family, parts: Iterable[str]) -> tuple[Gap, ...]:
+def gaps(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> tuple[Gap, ...]:
     """Return what is not proven of some images.
 
     Args:
-        found: the digest of each image, by name. Where a part speaks for several images at work
+        digests: of each image, by name. Where a part speaks for several images at work
             together, those that are named here must be the ones that worked.
         family: says what each image is.
         parts: are asked for.
     """
     parts = tuple(parts)
     missing: list[Gap] = []
-    for name, digest in found.items():
+    for name, digest in digests.items():
         known = {evidence.part: evidence for evidence in of(digest)}
-        reasons = {part: why_not(known.get(part), found) for part in needed(family, name, parts)}
+        reasons = {part: why_not(known.get(part), digests) for part in needed(family, name, parts)}
         missing += [Gap(name, digest, part, why) for part, why in reasons.items() if why]
     return tuple(missing)
 
 
-def require(found: Mapping[str, str], family: Family, parts: Iterable[str]) -> None:
+def require(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> None:
     """Check that all is proven of some images that they need; takes what `gaps` takes.
 
     Raises:
         EvidenceMissingError: it is not; names the images, the parts, and what proves them.
     """
-    if missing := gaps(found, family, parts):
+    if missing := gaps(digests, family, parts):
         raise _refused(missing)
 
 
@@ -181,8 +181,8 @@ def _file(digest: str, part: str) -> Path:
     return paths.cache() / DIRECTORY / digest.removeprefix("sha256:") / f"{part}.json"
 
 
-def why_not(evidence: Evidence | None, found: Mapping[str, str]) -> str:
-    """Return why a part does not speak for an image among `found`; "" where it does."""
+def why_not(evidence: Evidence | None, digests: Mapping[str, str]) -> str:
+    """Return why a part does not speak for an image among `digests`; "" where it does."""
     if evidence is None:
         return "not run"
     if evidence.failed:
@@ -192,7 +192,7 @@ def why_not(evidence: Evidence | None, found: Mapping[str, str]) -> str:
     others = [
         f"{name} {short(digest)}"
         for name, digest in evidence.beside.items()
-        if found.get(name, digest) != digest
+        if digests.get(name, digest) != digest
     ]
     return f"run beside {', '.join(others)}" if others else ""
 

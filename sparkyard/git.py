@@ -247,14 +247,14 @@ def _origin(root: Path) -> str:
 
 def _changed(status: str) -> tuple[str, ...]:
     """Return the paths of `git status --porcelain -z`, new names only where a file was renamed."""
-    found = []
+    changed = []
     entries = iter(status.split("\0"))
     for entry in entries:
         if entry:
-            found.append(entry[3:])
+            changed.append(entry[3:])
             if entry[0] in "RC":
                 next(entries, None)
-    return tuple(found)
+    return tuple(changed)
 
 
 def _must(root: Path, *words: str) -> str:

@@ -19,8 +19,8 @@ from sparkyard.command import mask
 from sparkyard.errors import SettingsError, UnknownNameError
 from sparkyard.names import nearest
 
-DEBIAN = "http://deb.debian.org/debian"
-DEBIAN_SECURITY = "http://deb.debian.org/debian-security"
+DEBIAN_ARCHIVE = "http://deb.debian.org/debian"
+SECURITY_ARCHIVE = "http://deb.debian.org/debian-security"
 PYPI = "https://pypi.org/simple"
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 """The public hosts that mirrors stand for, where Sparkyard itself asks them."""
@@ -148,7 +148,7 @@ def load(environment: Mapping[str, str] | None = None, file: Path = paths.SETTIN
 
 def archives(settings: Settings) -> tuple[str, str]:
     """Return the URLs of Debian's archive and of its security archive, the site's own if set."""
-    own = settings.apt_mirror or DEBIAN, settings.apt_security_mirror or DEBIAN_SECURITY
+    own = settings.apt_mirror or DEBIAN_ARCHIVE, settings.apt_security_mirror or SECURITY_ARCHIVE
     return own[0].rstrip("/"), own[1].rstrip("/")
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from sparkyard import text_file
 from sparkyard.errors import MalformedFileError
+from sparkyard.names import nearest
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -52,3 +54,10 @@ def texts(entries: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
             f'{where} has a "{key}" that is not a list of texts.', f'Write it as: {key} = ["..."]'
         )
     return tuple(value)
+
+
+def only(entries: Mapping[str, object], known: Collection[str], where: str) -> None:
+    """Return quietly if a table has no other keys than the known ones."""
+    for key in entries:
+        if key not in known:
+            raise MalformedFileError(f"{where}: unknown key {key!r}.", nearest(key, known))

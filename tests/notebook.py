@@ -13,7 +13,7 @@ from sparkyard.command import Completed
 RUNNER = Path(__file__).parent / "run_notebook.py"
 
 
-class Place(Protocol):
+class DriverPlace(Protocol):
     """Where commands of the driver's image run: a container, or a pod."""
 
     def exec(
@@ -52,7 +52,7 @@ class Cell:
 
 
 def run_notebook(
-    place: Place,
+    place: DriverPlace,
     source: str,
     kernel: str = "python3",
     *,

@@ -129,5 +129,5 @@ def _labels(
 
 def _identity(base: BaseImage) -> tuple[str, str]:
     """Return the base's name and digest: of its manifest, or of its root file system."""
-    found = re.fullmatch(r"\w+ (\S+?)[@ ](sha256:[0-9a-f]+)", base.identity)
-    return (found[1], found[2]) if found else ("", "")
+    named = re.fullmatch(r"\w+ (\S+?)[@ ](sha256:[0-9a-f]+)", base.identity)
+    return (named[1], named[2]) if named else ("", "")

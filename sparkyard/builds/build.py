@@ -76,8 +76,8 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
             _require_same_inputs(planned, plan.make(plan.site(where.stack.name), wanted, base))
         _tag(planned)
     if made:
-        found = engine.inspect(step.reference for step in planned.rebuilds)
-        timeline.keep(made, (image["Id"] for image in found.values()))
+        inspected = engine.inspect(step.reference for step in planned.rebuilds)
+        timeline.keep(made, (image["Id"] for image in inspected.values()))
     return Built(planned, time.monotonic() - started)
 
 

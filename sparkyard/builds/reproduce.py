@@ -106,31 +106,31 @@ def reproduce(
         if second:
             other = {**_SECOND, "DOCKER_HOST": second}
             again, took_again = _build(where, wanted, tag, work / "second", other)
-            found = _compare(first, again, "", second)
+            compared = _compare(first, again, "", second)
             with _engine(second):
                 remove(tag)
         else:
             with second_engine(place) as own:
                 other = {**_SECOND, "DOCKER_HOST": own.host}
                 again, took_again = _build(where, wanted, tag, work / "second", other)
-                found = _compare(first, again, "", own.host)
+                compared = _compare(first, again, "", own.host)
     finally:
         remove(tag)
         shutil.rmtree(work, ignore_errors=True)
-    return Reproduced(found, (took, took_again))
+    return Reproduced(compared, (took, took_again))
 
 
-def check(found: Reproduced) -> None:
+def check(reproduced: Reproduced) -> None:
     """Refuse images that are not the same.
 
     Raises:
         NotReproducibleError: the message names the images, the detail the layers and files.
     """
-    differing = [image for image in found.images if not image.same]
+    differing = [image for image in reproduced.images if not image.same]
     if differing:
         raise NotReproducibleError(
-            f"{len(differing)} of {len(found.images)} images came out otherwise the second time: "
-            f"{', '.join(image.image for image in differing)}.",
+            f"{len(differing)} of {len(reproduced.images)} images came out otherwise the second "
+            f"time: {', '.join(image.image for image in differing)}.",
             "The lines above name the files: let the step that writes them leave out what changes, "
             "or end in `settle`; see docs/reproducible.md.",
             detail="\n".join(line for image in differing for line in described(image)),
@@ -165,27 +165,27 @@ def compare(
         for entry in configs[0].get("history", ())
         if not entry.get("empty_layer")
     ]
-    found = []
+    differences = []
     pairs = zip(*([layer["digest"] for layer in m["layers"]] for m in manifests), strict=False)
     for number, pair in enumerate(pairs, 1):
         if pair[0] != pair[1]:
             files = layer_difference.of_stores(both, pair)
             by = made_by[number - 1] if number <= len(made_by) else "?"
-            found.append(LayerDifference(number, by, pair[0], pair[1], files))
-    return Compared(image, *digests, tuple(found), _configuration(*configs))
+            differences.append(LayerDifference(number, by, pair[0], pair[1], files))
+    return Compared(image, *digests, tuple(differences), _configuration(*configs))
 
 
 def _configuration(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of what differs in two image configurations, apart from their layers."""
     names = set(first) | set(second)
-    found = {name for name in names - {"rootfs"} if first.get(name) != second.get(name)}
-    if "config" in found:
+    differing = {name for name in names - {"rootfs"} if first.get(name) != second.get(name)}
+    if "config" in differing:
         one, other = first.get("config", {}), second.get("config", {})
-        found |= {f"config.{n}" for n in set(one) | set(other) if one.get(n) != other.get(n)}
-        found -= {"config"}
+        differing |= {f"config.{n}" for n in set(one) | set(other) if one.get(n) != other.get(n)}
+        differing -= {"config"}
     if len(first["rootfs"]["diff_ids"]) != len(second["rootfs"]["diff_ids"]):
-        found |= {"the number of layers"}
-    return tuple(sorted(found))
+        differing |= {"the number of layers"}
+    return tuple(sorted(differing))
 
 
 def _build(

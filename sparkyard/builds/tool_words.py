@@ -26,10 +26,10 @@ def unbuilt(said: Sequence[str]) -> tuple[str, str]:
     """Return the package that uv could not build and the last cause of that; empty for none."""
     for index, line in enumerate(said):
         if named := _BUILT.search(line):
-            rest = [each.strip() for each in said[index + 1 :]]
-            causes = [each for each in rest if _CAUSE.search(f"{each} ")]
-            own = [each for each in causes if not _FOLLOWS.search(each)]
-            chain = [each for each in rest if each.startswith("cause: ")]
+            rest = [text.strip() for text in said[index + 1 :]]
+            causes = [text for text in rest if _CAUSE.search(f"{text} ")]
+            own = [text for text in causes if not _FOLLOWS.search(text)]
+            chain = [text for text in rest if text.startswith("cause: ")]
             last = (own or causes or chain or [""])[-1]
             return named.group(1), last.removeprefix("cause: ")
     return "", ""
@@ -37,6 +37,6 @@ def unbuilt(said: Sequence[str]) -> tuple[str, str]:
 
 def of_maven(said: Sequence[str]) -> str:
     """Return what Maven failed of, an artifact where it names one; empty where it said nothing."""
-    found = [match.group(0) for line in said if (match := _ARTIFACT.search(line))]
-    found += [match.group(1) for line in said if (match := _MAVEN.search(line))]
-    return found[0] if found else ""
+    causes = [match.group(0) for line in said if (match := _ARTIFACT.search(line))]
+    causes += [match.group(1) for line in said if (match := _MAVEN.search(line))]
+    return causes[0] if causes else ""

@@ -85,7 +85,7 @@ def parser(session: str, description: str | None, epilog: str = "") -> argparse.
     made = argparse.ArgumentParser(
         prog=f"nox -s {session} --", description=description, epilog=epilog, allow_abbrev=False
     )
-    # Read by `__main__`, which shows the error.
+    # Read by `console.exit_code`, which shows the error.
     made.add_argument("--verbose", action="store_true", help="show where an error was raised, too")
     return made
 

@@ -6,51 +6,11 @@ It takes some minutes; the builds empty the engine's build cache.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
+import sys
 
-from sparkyard import commands, console, paths
-from sparkyard.bench import bench, push
-from sparkyard.bench.bench import Measure
-from sparkyard.engine import engine
-from sparkyard.errors import UnknownNameError
-from sparkyard.names import nearest
-
-
-def _on_kubernetes() -> list[Measure]:
-    # Only here: the client of Kubernetes is slow to import, and the other parts need no cluster.
-    from sparkyard.bench import kubernetes  # noqa: PLC0415
-
-    return kubernetes.measure()
-
-
-PARTS = {"builds": bench.measure, "push": push.measure, "kubernetes": _on_kubernetes}
-DEFAULT = ("push", "builds")
-"""In this order: pushes while the family's layers are all there."""
+from sparkyard import bootstrap
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print the table, and write it down with the machine's facts."""
-    parser = commands.parser("bench", __doc__)
-    parser.add_argument(
-        "part",
-        nargs="*",
-        help=f"only these of {', '.join(PARTS)}; pushes and kubernetes need the family built "
-        f"(default: {' and '.join(DEFAULT)})",
-    )
-    parser.add_argument("--json", action="store_true", help="print a JSON document")
-    chosen = parser.parse_args(argv)
-    for part in chosen.part:
-        if part not in PARTS:
-            raise UnknownNameError(f'There is no part "{part}" of the bench.', nearest(part, PARTS))
-    engine.ensure()
-    facts = bench.machine()
-    wanted = chosen.part or DEFAULT
-    measures = [measure for part in wanted for measure in PARTS[part]()]
-    file = bench.write(measures, facts, paths.ROOT / "bench" / "results")
-    if chosen.json:
-        print(json.dumps({"machine": facts, "measures": [asdict(row) for row in measures]}))
-    else:
-        console.table(("measure", "value", "aim", ""), map(bench.cells, measures))
-    console.note(f"written to {file.relative_to(paths.ROOT)} and .json")
-    return 0
+    """Run bench/ in a process of its own, and return its exit code."""
+    return bootstrap.call([sys.executable, "-m", "bench", *argv])

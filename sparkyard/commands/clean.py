@@ -74,5 +74,5 @@ def _images(sites: Iterable[plan.Site]) -> dict[str, str]:
 def _build_of(tag: str) -> str:
     """Return what follows the stack's or project's name in a tag: nothing for a moving tag."""
     name = tag.rpartition(":")[2]
-    known = sorted((*stack.known(), *stack.others()), key=len, reverse=True)
-    return name.removeprefix(next((each for each in known if name.startswith(each)), ""))
+    names = sorted((*stack.known(), *stack.others()), key=len, reverse=True)
+    return name.removeprefix(next((known for known in names if name.startswith(known)), ""))

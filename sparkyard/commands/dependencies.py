@@ -137,7 +137,7 @@ def _lock_jars(copy: Stack, site: Settings) -> None:
     jars.lock(
         copy.dependencies,
         resolve=jar_resolver.in_container(base, copy.debian, explain=explain, secrets=secrets),
-        spark_jars=spark_jars.names(
+        spark_jars=lambda: spark_jars.names(
             copy.dependencies,
             index=site.pypi_index or settings.PYPI,
             ca_bundle=bundle,

@@ -32,19 +32,21 @@ def main(argv: list[str]) -> int:
         (where, names), *others = plan.having(plan.sites(chosen.stack), chosen.images)
         if chosen.images and others:
             parser.error("these images are of different projects: reproduce those of one at a time")
-        found = reproduce.reproduce(where, names, second=chosen.second_engine, place=chosen.data)
+        reproduced = reproduce.reproduce(
+            where, names, second=chosen.second_engine, place=chosen.data
+        )
     if chosen.json:
-        print(found.as_json())
+        print(reproduced.as_json())
     else:
         console.table(
             ("image", "first build", "second build", ""),
             (
                 (i.image, _short(i.first), _short(i.second), "same" if i.same else "DIFFERENT")
-                for i in found.images
+                for i in reproduced.images
             ),
         )
-        print(f"{found.seconds[0]:.0f} s and {found.seconds[1]:.0f} s")
-    reproduce.check(found)
+        print(f"{reproduced.seconds[0]:.0f} s and {reproduced.seconds[1]:.0f} s")
+    reproduce.check(reproduced)
     return 0
 
 

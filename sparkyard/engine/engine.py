@@ -92,8 +92,8 @@ def check(information: dict[str, Any], buildx: str) -> None:
             "Install it: `apt-get install docker-buildx` on Debian and Ubuntu, "
             "docker-buildx-plugin from Docker's own repository.",
         )
-    found = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
-    if not found or _numbers(found.group(1)) < OLDEST_BUILDX:
+    numbered = re.search(r"\bv?(\d+\.\d+[^ ]*)", buildx)
+    if not numbered or _numbers(numbered.group(1)) < OLDEST_BUILDX:
         raise EngineTooOldError(
             f"buildx ({buildx.strip()}) is too old: {_dotted(OLDEST_BUILDX)} or newer is wanted.",
             "Update the docker-buildx package.",
@@ -146,12 +146,12 @@ def inspect(references: Iterable[str]) -> dict[str, dict[str, Any]]:
         return {}
     answer = client("image", "inspect", *wanted)
     documents = json.loads(answer.stdout or "[]")
-    found: dict[str, dict[str, Any]] = {}
+    images: dict[str, dict[str, Any]] = {}
     for document in documents:
         for tag in document.get("RepoTags") or []:
             if tag in wanted:
-                found[tag] = document
-    return found
+                images[tag] = document
+    return images
 
 
 def client(*words: str) -> Completed:
@@ -207,7 +207,7 @@ def _missing(said: str) -> EngineMissingError:
 def _no_context(name: str) -> EngineMissingError:
     """Return the error for a context of the client's that does not exist."""
     listed = run(["docker", "context", "ls", "--format", "{{.Name}}"], check=False).stdout.split()
-    known = ", ".join(each for each in listed if each != name)
+    known = ", ".join(context for context in listed if context != name)
     if os.environ.get("DOCKER_CONTEXT"):
         source, remedy = "the variable DOCKER_CONTEXT", "Unset DOCKER_CONTEXT, or name one of"
     else:
@@ -219,8 +219,8 @@ def _no_context(name: str) -> EngineMissingError:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
+    numbers = re.match(r"(\d+)\.(\d+)", version)
+    return (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
 
 
 def _dotted(version: tuple[int, int]) -> str:

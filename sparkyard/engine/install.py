@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sparkyard.command import run
 from sparkyard.errors import EngineMissingError
-from sparkyard.settings import DEBIAN
+from sparkyard.settings import DEBIAN_ARCHIVE
 
 OLDEST_PACKAGED = (25, 0)
 """Oldest docker.io worth installing: the first whose containerd store builds with buildx."""
@@ -123,7 +123,7 @@ def _mirror() -> str:
     for uri in targets.split():
         if uri.rstrip("/").endswith("/debian"):
             return uri
-    return DEBIAN
+    return DEBIAN_ARCHIVE
 
 
 def _apt(*words: str) -> None:

@@ -1,7 +1,8 @@
 """What is in an image? One typed document of facts, collected by looking inside, kept by digest.
 
-`sparkyard.facts.collector` writes the document; this module types it, and asks the engine for it. A
-fact that could not be had is None, and `Facts.missing` gives the reason under its dotted name.
+Modules of `sparkyard.facts.collector` write the document; this module types it, and asks the engine
+for it. A fact that could not be had is None, and `Facts.missing` gives the reason under its dotted
+name.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sparkyard.command import mask, run
-from sparkyard.decode import NotOfThatTypeError, decode
-from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
-from sparkyard.facts import collector, look_inside
+from sparkyard.errors import EngineMissingError, ImageMissingError
+from sparkyard.facts import collector, joined, look_inside
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
 
@@ -161,7 +160,7 @@ class ConfFile:
 
 @dataclass(frozen=True)
 class Conf:
-    """Spark's configuration; a value that looks like a credential is `collector.WITHHELD`."""
+    """Spark's configuration; a value that looks like a credential is `redaction.WITHHELD`."""
 
     directory: str | None
     defaults_path: str | None
@@ -211,26 +210,12 @@ class Facts:
     def interpreter(self, role: str) -> Interpreter | None:
         """Return the interpreter of a role, "driver" or "worker"; None where there is none."""
         wanted = (self.python.driver if role == "driver" else self.python.worker).interpreter
-        return next((each for each in self.interpreters if each.executable == wanted), None)
+        return next((python for python in self.interpreters if python.executable == wanted), None)
 
 
 def parse(document: str) -> Facts:
-    """Return the facts of a JSON document.
-
-    Raises:
-        InspectionError: it is not JSON, of another schema, or misses a part.
-    """
-    try:
-        data = json.loads(document)
-    except ValueError as error:
-        raise _not_facts(f"not JSON ({error})") from error
-    if not isinstance(data, dict) or data.get("schema") != collector.SCHEMA:
-        told = data.get("schema") if isinstance(data, dict) else type(data).__name__
-        raise _not_facts(f"schema {told!r} where {collector.SCHEMA} is known")
-    try:
-        return decode(Facts, data, "facts")
-    except NotOfThatTypeError as error:
-        raise _not_facts(str(error)) from error
+    """Return the facts of a JSON document, or raise an InspectionError."""
+    return look_inside.typed(document, Facts, collector.SCHEMA, "facts")
 
 
 def resolve(reference: str) -> ImageIdentity:
@@ -272,7 +257,7 @@ def collect(reference: str) -> Facts:
 
     Raises:
         ImageMissingError: there is no such image.
-        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+        InspectionError: the image has no Python 3.9 or newer, or the collector failed in it.
     """
     image = resolve(reference)
     look = Look("facts", collector_source(), f"{image.reference} cannot be looked into")
@@ -281,10 +266,4 @@ def collect(reference: str) -> Facts:
 
 def collector_source() -> str:
     """Return the collector as text: what is piped into an image, or shipped to an executor."""
-    return Path(collector.__file__).read_text(encoding="utf-8")
-
-
-def _not_facts(why: str) -> InspectionError:
-    return InspectionError(
-        f"This is no document of facts: {why}.", "Collect the facts again with this version."
-    )
+    return joined.program("sparkyard.facts.collector.document")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
 
-from backports import zstd
+from sparkyard.facts import layers
 
 _KINDS = {tarfile.DIRTYPE: "directory", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "hard link"}
 
@@ -49,23 +47,23 @@ def of_stores(stores: tuple[Path, Path], digests: tuple[str, str]) -> tuple[File
 
 def compare(first: Mapping[str, Entry], second: Mapping[str, Entry]) -> tuple[FileDifference, ...]:
     """Return how two layers differ, by path; nothing where only the order of entries does."""
-    found = []
+    differences = []
     for path in sorted(first.keys() | second.keys()):
         one, other = first.get(path), second.get(path)
         if one is None or other is None:
             side = "first" if one else "second"
-            found.append(FileDifference(path, (f"only in the {side}",)))
+            differences.append(FileDifference(path, (f"only in the {side}",)))
         elif what := one.differs_in(other):
-            found.append(FileDifference(path, what))
-    return tuple(found)
+            differences.append(FileDifference(path, what))
+    return tuple(differences)
 
 
 def entries(file: Path) -> dict[str, Entry]:
     """Return what a layer's archive holds, by path; the content by its sha256."""
-    found = {}
+    held = {}
     with (
         file.open("rb") as compressed,
-        _unpacked(compressed) as stream,
+        layers.unpacked(compressed) as stream,
         tarfile.open(fileobj=stream, mode="r|") as archive,
     ):
         for member in archive:
@@ -76,16 +74,8 @@ def entries(file: Path) -> dict[str, Entry]:
                 while read and (chunk := read.read(1 << 20)):
                     digest.update(chunk)
                 content = digest.hexdigest()
-            found[f"/{member.name.strip('./')}"] = Entry(
+            held[f"/{member.name.strip('./')}"] = Entry(
                 _KINDS.get(member.type, "file"), member.mtime, f"{member.mode:o}",
                 f"{member.uid}:{member.gid}", content,
             )  # fmt: skip
-    return found
-
-
-def _unpacked(compressed: IO[bytes]) -> IO[bytes]:
-    first = compressed.read(4)
-    compressed.seek(0)
-    if first == b"\x28\xb5\x2f\xfd":
-        return cast(IO[bytes], zstd.open(compressed, "rb"))
-    return cast(IO[bytes], gzip.open(compressed, "rb")) if first[:2] == b"\x1f\x8b" else compressed
+    return held

@@ -14,7 +14,8 @@ from pathlib import Path
 from sparkyard import paths
 from sparkyard.family.images import Family
 
-BASE = "debian"
+ROOT_LAYER = "debian"
+"""The word for each layer of the root file system, which no Dockerfile makes."""
 
 _MAKES_A_LAYER = ("ADD", "COPY", "RUN", "WORKDIR")
 _FROM = re.compile(r"--from=(\S+)")
@@ -34,7 +35,7 @@ def of_image(family: Family, image: str, count: int, directory: Path = paths.IMA
         for above in family.chain(image)
         for word in of_dockerfile((directory / above.name / "Dockerfile").read_text())
     ]
-    return [BASE] * (count - len(words)) + words[-count:]
+    return [ROOT_LAYER] * (count - len(words)) + words[-count:]
 
 
 def of_dockerfile(text: str) -> list[str]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import itertools
 import json
-import os
 import tarfile
 import zlib
 from collections.abc import Iterable, Sequence
@@ -21,7 +20,7 @@ from typing import IO, Any, cast
 
 from backports import zstd
 
-from sparkyard import paths
+from sparkyard import paths, whole_file
 from sparkyard.command import run
 from sparkyard.facts.facts import resolve
 from sparkyard.facts.identity import ImageIdentity
@@ -57,7 +56,7 @@ class Layer:
 
     def may_touch(self, path: str) -> bool:
         """Tell whether this layer may add, change or hide something at, above or below `path`."""
-        return self.paths is None or any(_overlap(each, path) for each in self.paths)
+        return self.paths is None or any(_overlap(place, path) for place in self.paths)
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def of_image(reference: str) -> tuple[Layer, ...]:
         ImageMissingError: it is not there.
     """
     image = resolve(reference)
-    return _read(image, _content_store(image), set())
+    return _read(image, content_store(image.digest), set())
 
 
 def compare(driver: str, executors: str, *, list_shared: bool = False) -> LayerComparison:
@@ -132,9 +131,8 @@ def compare(driver: str, executors: str, *, list_shared: bool = False) -> LayerC
     own = set(sides[0].diff_ids) ^ set(sides[1].diff_ids)
     if list_shared:
         own |= set(sides[0].diff_ids)
-    store = _content_store(sides[0])
-    found = [_read(image, store, own) for image in sides]
-    return LayerComparison(found[0], found[1])
+    store = content_store(sides[0].digest)
+    return LayerComparison(_read(sides[0], store, own), _read(sides[1], store, own))
 
 
 def destinations(created_by: str, workdir: str = "/") -> tuple[str, ...] | None:
@@ -238,10 +236,6 @@ def _read(image: ImageIdentity, store: Path | None, own: set[str]) -> tuple[Laye
     )
 
 
-def _content_store(image: ImageIdentity) -> Path | None:
-    return content_store(image.digest)
-
-
 def _blob(store: Path, digest: str) -> Path | None:
     path = store / digest.replace(":", "/")
     try:
@@ -258,9 +252,9 @@ def _manifest(
         return [], []
     try:
         manifest = _json(store, image.digest)
-        for each in manifest.get("manifests", ()):
-            if each.get("platform", {}).get("architecture") == image.architecture:
-                manifest = _json(store, each["digest"])
+        for platform in manifest.get("manifests", ()):
+            if platform.get("platform", {}).get("architecture") == image.architecture:
+                manifest = _json(store, platform["digest"])
                 break
         config = _json(store, manifest["config"]["digest"])
         return manifest["layers"], config["history"]
@@ -287,21 +281,18 @@ def _listed(store: Path, blob: dict[str, Any]) -> tuple[str, ...] | None:
     try:
         with (
             path.open("rb") as compressed,
-            _unpacked(compressed) as stream,
+            unpacked(compressed) as stream,
             tarfile.open(fileobj=stream, mode="r|") as archive,
         ):
             names = [member.name for member in archive if not member.isdir()]
     except (OSError, EOFError, zlib.error, tarfile.TarError, zstd.ZstdError):
         return None
     touched = tuple(itertools.chain.from_iterable(_places(name) for name in names))
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    beside = kept.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps(touched), encoding="utf-8")
-    os.replace(beside, kept)
+    whole_file.write(kept, json.dumps(touched))
     return touched
 
 
-def _unpacked(compressed: IO[bytes]) -> IO[bytes]:
+def unpacked(compressed: IO[bytes]) -> IO[bytes]:
     """Return a layer's archive without its compression, which its first bytes tell."""
     first = compressed.read(4)
     compressed.seek(0)

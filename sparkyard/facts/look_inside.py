@@ -1,13 +1,15 @@
 """What does a collector see in an image? It runs there once; what it wrote is kept by digest.
 
-A collector is one file of Python, standard library only, that writes one JSON object on one line.
-It takes the place of the image's entrypoint, and is given no network.
+A collector is a program of Python, standard library only, that writes one JSON object on one line:
+`sparkyard.facts.joined` makes it of modules. It takes the place of the image's entrypoint, and is
+given no network.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from typing import TypeVar
 
 from sparkyard import paths, whole_file
 from sparkyard.command import mask, run
+from sparkyard.decode import decode
 from sparkyard.errors import CommandFailedError, InspectionError
 from sparkyard.facts.identity import ImageIdentity
 
@@ -32,9 +35,10 @@ NO_PYTHON = 97
 FIND_PYTHON = f"""
 for python in "${{PYSPARK_PYTHON:-python3}}" python3 python /opt/venv/bin/python \
     /opt/conda/bin/python /usr/bin/python3* /usr/local/bin/python3*; do
-    found=$(command -v "$python" 2>/dev/null) || continue
-    "$found" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null || continue
-    exec "$found" -I -S -B - "$@"
+    interpreter=$(command -v "$python" 2>/dev/null) || continue
+    "$interpreter" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null \\
+        || continue
+    exec "$interpreter" -I -S -B - "$@"
 done
 exit {NO_PYTHON}
 """
@@ -59,6 +63,24 @@ class Look:
     arguments: tuple[str, ...] = ()
 
 
+def typed(document: str, kind: type[_Document], schema: int, name: str) -> _Document:
+    """Return a document of JSON as a dataclass, with what it should have as its schema and name.
+
+    Raises:
+        InspectionError: it is not JSON, of another schema, or misses a part.
+    """
+    try:
+        data = json.loads(document)
+        if not isinstance(data, dict) or data.get("schema") != schema:
+            told = data.get("schema") if isinstance(data, dict) else type(data).__name__
+            raise ValueError(f"schema {told!r} where {schema} is known")
+        return decode(kind, data, name)
+    except ValueError as error:
+        raise InspectionError(
+            f"This is no document of {name}: {error}.", "Collect it again with this version."
+        ) from error
+
+
 def collect(image: ImageIdentity, look: Look, parse: Callable[[str], _Document]) -> _Document:
     """Return what `parse` makes of the collector's text, of the cache's where it is known there.
 
@@ -68,7 +90,7 @@ def collect(image: ImageIdentity, look: Look, parse: Callable[[str], _Document])
         parse: raises InspectionError for a text that is no such document.
 
     Raises:
-        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+        InspectionError: the image has no Python 3.9 or newer, or the collector failed in it.
         CommandFailedError: it did not end in time.
     """
     made_by = hashlib.sha256(look.source.encode()).hexdigest()[:12]
@@ -98,8 +120,8 @@ def _run(digest: str, look: Look) -> str:
     if ended.exit_code == 0 and lines:
         return lines[-1]
     if ended.exit_code == NO_PYTHON:
-        why = "the image has no Python 3.6 or newer."
-        remedy = "A PySpark driver or executor needs one: check that this is the image you mean."
+        why = "the image has no Python 3.9 or newer."
+        remedy = "It takes one to look inside: check that this is the image you mean."
     elif ended.exit_code in (126, 127):
         why = "the image cannot run /bin/sh."
         remedy = "Take an image with a shell, made for this machine's architecture."

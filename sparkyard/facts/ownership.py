@@ -1,25 +1,24 @@
 """Which files of an image belong to which package? Collected by looking inside, kept by digest.
 
-`sparkyard.facts.ownership_collector` writes the document; this module types it, and asks the engine
+Modules of `sparkyard.facts.ownership_collector` write it; this module types it, and asks the engine
 for it. Names and versions are facts (`sparkyard.facts.facts`); here are files, licences and
 coordinates.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from sparkyard.errors import InspectionError
-from sparkyard.facts import look_inside, ownership_collector
+from sparkyard.facts import joined, look_inside, ownership_collector
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
 
 OURS = "io.sparkyard.fingerprint"
 """The label of images that Sparkyard built, and of their children."""
+
+_BUILT_FROM = "io.sparkyard.inputs"
+"""The label with the digests of all that such an image was built from."""
 
 
 @dataclass(frozen=True)
@@ -104,55 +103,22 @@ class Ownership:
 
 
 def parse(document: str) -> Ownership:
-    """Return the ownership of a JSON document.
-
-    Raises:
-        InspectionError: it is not JSON, of another schema, or misses a part.
-    """
-    try:
-        data: dict[str, Any] = json.loads(document)
-        if data["schema"] != ownership_collector.SCHEMA:
-            raise ValueError(f"schema {data['schema']!r}")
-        return Ownership(
-            distribution=(data["os"]["id"], data["os"]["version"]),
-            total=Count(data["files"], data["bytes"]),
-            covered=Count(data["covered"], data["covered_bytes"]),
-            rules=data["rules"],
-            unaccounted=tuple(data["unaccounted"]),
-            owners={key: Count(**value) for key, value in data["owners"].items()},
-            debian={key: DebianFacts(**value) for key, value in data["debian"].items()},
-            python=tuple(Distribution(**_frozen(each)) for each in data["python"]),
-            r=tuple(RPackage(**_frozen(each)) for each in data["r"]),
-            jars=tuple(JarFile(**_frozen(each)) for each in data["jars"]),
-        )
-    except (ValueError, KeyError, TypeError) as error:
-        raise InspectionError(
-            f"This is no document of ownership: {error}.", "Collect it again with this version."
-        ) from error
-
-
-def _frozen(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return fields of JSON with tuples for their lists."""
-    return {
-        key: tuple(tuple(x) if isinstance(x, list) else x for x in value)
-        if isinstance(value, list)
-        else value
-        for key, value in fields.items()
-    }
+    """Return the ownership of a JSON document, or raise an InspectionError."""
+    return look_inside.typed(document, Ownership, ownership_collector.SCHEMA, "ownership")
 
 
 def collect(image: ImageIdentity) -> Ownership:
     """Return what is in an image by owner, from the cache where its digest was looked into before.
 
     Raises:
-        InspectionError: the image has no Python 3.6 or newer, or the collector failed in it.
+        InspectionError: the image has no Python 3.9 or newer, or the collector failed in it.
     """
     look = Look(
         "ownership",
-        Path(ownership_collector.__file__).read_text(encoding="utf-8"),
+        joined.program("sparkyard.facts.ownership_collector.document"),
         f"The files of {image.reference} cannot be counted",
         # Root, because a file that its owner alone may read is content of the image too.
         options=("--user", "0"),
-        arguments=("--sparkyard",) if OURS in image.labels else (),
+        arguments=(image.labels.get(_BUILT_FROM, "{}"),),
     )
     return look_inside.collect(image, look, parse)

@@ -88,18 +88,18 @@ def fetch(wanted: Iterable[Wanted], settings: Settings) -> Missing:
         MirrorError: it answers with an error.
         HashMismatchError: it serves another file than the locked one.
     """
-    absent = [each for each in wanted if not store.holds(each.deb.sha256)]
+    absent = [package for package in wanted if not store.holds(package.deb.sha256)]
     if not absent:
         return Missing()
     store.tidy()
     mirror = _Host(settings)
     there = _ask_all(mirror.has, absent, mirror.url)
-    gone = [each for each, has in zip(absent, there, strict=True) if not has]
+    gone = [package for package, has in zip(absent, there, strict=True) if not has]
     if gone and (missing := _from_snapshot(mirror, gone)).debs:
         return missing
-    rest = [each for each in absent if each not in gone]
+    rest = [package for package in absent if package not in gone]
     if rest:
-        octets = sum(each.deb.size for each in rest)
+        octets = sum(package.deb.size for package in rest)
         console.note(
             f"fetching {console.count(len(rest), 'Debian package')}, {console.size(octets)}"
         )
@@ -150,29 +150,29 @@ def _from_snapshot(host: _Host, gone: list[Wanted]) -> Missing:
     """Fetch packages that the mirror no longer has from the snapshots of the archive."""
     try:
         there = _ask_all(host.has, gone, host.in_snapshot)
-        missing = [each.deb for each, has in zip(gone, there, strict=True) if not has]
+        missing = [package.deb for package, has in zip(gone, there, strict=True) if not has]
         if not missing:
             packages = console.count(len(gone), "Debian package")
             console.note(f"fetching {packages} from {mask(host.snapshot)}")
             _get_all(host.get, gone, host.in_snapshot)
         return Missing(tuple(missing))
     except (NetworkError, CertificateError, MirrorError) as error:
-        return Missing(tuple(each.deb for each in gone), error.what)
+        return Missing(tuple(package.deb for package in gone), error.what)
 
 
 def _ask_all(
     has: Callable[[LockedDeb, str], bool], wanted: list[Wanted], url: Callable[[Wanted], str]
 ) -> list[bool]:
     """Tell of each package whether it is at its URL."""
-    return _side_by_side(_QUESTIONS, has, [(each.deb, url(each)) for each in wanted])
+    return _side_by_side(_QUESTIONS, has, [(package.deb, url(package)) for package in wanted])
 
 
 def _get_all(
     get: Callable[[LockedDeb, str], None], wanted: list[Wanted], url: Callable[[Wanted], str]
 ) -> None:
     """Fetch each package from its URL, the largest first."""
-    largest = sorted(wanted, key=lambda each: -each.deb.size)
-    _side_by_side(_CONNECTIONS, get, [(each.deb, url(each)) for each in largest])
+    largest = sorted(wanted, key=lambda package: -package.deb.size)
+    _side_by_side(_CONNECTIONS, get, [(package.deb, url(package)) for package in largest])
 
 
 def _side_by_side(

@@ -19,17 +19,17 @@ MANIFESTS = paths.ROOT / "deploy" / "kubernetes"
 
 def rights(namespace: str) -> list[Json]:
     """Return the service accounts and rights of deploy/kubernetes, for a namespace."""
-    found = [
+    documents = [
         document
         for file in ("accounts.yaml", "rights.yaml")
         for document in yaml.safe_load_all((MANIFESTS / file).read_text(encoding="utf-8"))
         if document
     ]
-    for each in found:
-        each["metadata"]["namespace"] = namespace
-        for subject in each.get("subjects", ()):
+    for document in documents:
+        document["metadata"]["namespace"] = namespace
+        for subject in document.get("subjects", ()):
             subject["namespace"] = namespace
-    return found
+    return documents
 
 
 def kubeconfig(reached: Cluster, token: str, namespace: str = "default") -> str:

@@ -167,7 +167,7 @@ def connect(context: str | None = None, environment: dict[str, str] | None = Non
             "Set it to the file that your cluster's administrators gave you.",
         )
     read = [_read(path) for path in there]
-    contexts = [str(each.get("name")) for one in read for each in one.get("contexts") or []]
+    contexts = [str(entry.get("name")) for one in read for entry in one.get("contexts") or []]
     default = next((str(one["current-context"]) for one in read if one.get("current-context")), "")
     listed = os.pathsep.join(map(str, there))
     chosen = context or default
@@ -182,10 +182,10 @@ def connect(context: str | None = None, environment: dict[str, str] | None = Non
             nearest(chosen, contexts) if contexts else "It has none at all: take another file.",
         )
     namespace = next(
-        (each.get("context") or {}).get("namespace")
+        (entry.get("context") or {}).get("namespace")
         for one in read
-        for each in one.get("contexts") or []
-        if str(each["name"]) == chosen
+        for entry in one.get("contexts") or []
+        if str(entry["name"]) == chosen
     )
     return _load(listed, chosen, str(namespace or "default"))
 
@@ -208,7 +208,7 @@ def _read(path: Path) -> Json:
     for part in ("contexts", "clusters", "users"):
         entries = content.get(part) or []
         if not isinstance(entries, list) or not all(
-            isinstance(each, dict) and "name" in each for each in entries
+            isinstance(entry, dict) and "name" in entry for entry in entries
         ):
             raise _no_kubeconfig(path, f"its {part} are no list of named entries")
     return content

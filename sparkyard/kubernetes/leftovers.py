@@ -57,8 +57,8 @@ def take_away(reached: Cluster, label: str) -> list[str]:
             "them away"
         )
         return []
-    found = [each["metadata"] for each in listed.get("items") or ()]
-    names = [str(each["name"]) for each in found if not each.get("deletionTimestamp")]
+    metadata = [item["metadata"] for item in listed.get("items") or ()]
+    names = [str(about["name"]) for about in metadata if not about.get("deletionTimestamp")]
     return [name for name in names if _deleted(reached, name)]
 
 

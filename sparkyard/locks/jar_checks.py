@@ -1,7 +1,7 @@
-"""Can these jars live on one classpath? Two versions, a wrong Hadoop, a too new class are refused.
+"""Can these jars be in one JVM? Two versions, a wrong Hadoop, a too new class are refused.
 
 `read_jar` and `name_of` find out about jars; `check` decides, from what they found alone. It runs
-when the jars are locked and, as `check_directory`, on the jars of a built image.
+when the jars are locked, and the tests run it on the jars of the built images.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ _FILE_WHOLE_NUMBER = re.compile(r"(?P<artifact>.+)-(?P<version>\d+" + _TAIL)
 _SCALA_SUFFIX = re.compile(r"(?P<name>.+)_(?P<scala>2\.\d+|3)")
 _SCALA_GROUP = ("scala-library", "scala-reflect", "scala-compiler", "scala3-library_3")
 """What a jar for another Scala brings with it."""
+_HADOOP = ("hadoop-client-api", "hadoop-common")
+"""Hadoop itself: shaded, as Spark carries it, and as others depend on it."""
 _CLASS_MAGIC = 0xCAFEBABE
 # A class file version is the Java feature release plus 44: 52 is Java 8 (JVM specification, 4.1).
 _CLASS_TO_JAVA = 44
@@ -108,30 +110,18 @@ def _newest_class(path: Path) -> tuple[int, str]:
     return newest
 
 
-def check(extra: Sequence[Jar], spark: Sequence[Jar], class_level: int) -> None:
-    """Return quietly if the jars in `extra` and Spark's own fit together on a JRE.
+def check(jvms: Iterable[Sequence[Jar]], class_level: int) -> None:
+    """Return quietly if the jars of each JVM fit together.
 
     Args:
-        extra: the jars that are added.
-        spark: the jars that Spark carries.
+        jvms: all jars of each JVM, those that Spark carries last.
         class_level: the newest class file version that the JRE runs: 52 for Java 8.
 
     Raises:
         JarConflictError: names every conflict that was found.
     """
-    other_scala = [
-        problem
-        for jar in extra
-        if (problem := wrong_scala(jar.artifact, f"{jar.file} ({jar.where})", [*extra, *spark]))
-    ]
-    # Another Scala's own library is no second fault then: to leave it out would mend nothing.
-    own = [j for j in (*extra, *spark) if not (other_scala and j.artifact in _SCALA_GROUP)]
-    problems = [
-        *other_scala,
-        *two_versions(own),
-        *wrong_hadoop([*extra, *spark]),
-        *too_new([*extra, *spark], class_level),
-    ]
+    # Two JVMs may have a class path in common, and so its conflicts.
+    problems = list(dict.fromkeys(each for jars in jvms for each in _conflicts(jars, class_level)))
     if problems:
         raise JarConflictError(
             "\n".join(problems),
@@ -140,18 +130,16 @@ def check(extra: Sequence[Jar], spark: Sequence[Jar], class_level: int) -> None:
         )
 
 
-def check_directory(paths: Iterable[Path], class_level: int) -> None:
-    """Check the jars of a built image: all files of its one jar directory, Spark's among them.
-
-    Raises:
-        JarConflictError: names every conflict that was found.
-    """
-    jars = [read_jar(path, where=str(path.parent)) for path in sorted(paths)]
-    if not jars:
-        raise JarConflictError(
-            "No jars were found to check.", "See that the image has Spark's jars where it should."
-        )
-    check(jars, [], class_level)
+def _conflicts(jars: Sequence[Jar], class_level: int) -> list[str]:
+    """Return one message for everything that keeps jars from being in one JVM."""
+    other_scala = [
+        problem
+        for jar in jars
+        if (problem := wrong_scala(jar.artifact, f"{jar.file} ({jar.where})", jars))
+    ]
+    # Another Scala's own library is no second fault then: to leave it out would mend nothing.
+    rest = [jar for jar in jars if not (other_scala and jar.artifact in _SCALA_GROUP)]
+    return [*other_scala, *two_versions(rest), *wrong_hadoop(jars), *too_new(jars, class_level)]
 
 
 def two_versions(jars: Sequence[Jar]) -> list[str]:
@@ -184,7 +172,7 @@ def scala_of(jars: Iterable[Jar]) -> str:
 
 
 def wrong_scala(artifact: str, named: str, jars: Sequence[Jar]) -> str:
-    """Return a message if an artifact is compiled for another Scala than Spark's; else "".
+    """Return a message if an artifact is compiled for another Scala than the JVM's; else "".
 
     Args:
         artifact: its name, which may end in a Scala's version; with or without its group.
@@ -195,21 +183,21 @@ def wrong_scala(artifact: str, named: str, jars: Sequence[Jar]) -> str:
     if not match or not scala or match["scala"] == scala:
         return ""
     return (
-        f"{named} is compiled for Scala {match['scala']}, and Spark here is of Scala {scala}. Ask "
-        f"for {match['name']}_{scala}, in a version that is published for it."
+        f"{named} is compiled for Scala {match['scala']}, and its class path has Scala {scala}. "
+        f"Ask for {match['name']}_{scala}, in a version that is published for it."
     )
 
 
 def wrong_hadoop(jars: Sequence[Jar]) -> list[str]:
-    """Return a message if hadoop-aws is not of the version of Spark's hadoop-client-api."""
+    """Return a message if hadoop-aws is not of the version of the Hadoop in the same JVM."""
     modules = [jar for jar in jars if jar.artifact == "hadoop-aws"]
-    bundled = [jar for jar in jars if jar.artifact == "hadoop-client-api"]
+    bundled = [jar for jar in jars if jar.artifact in _HADOOP]
     if not modules:
         return []
     if not bundled:
         return [
             f"{modules[0].file} ({modules[0].where}) needs a Hadoop of its own version, "
-            "and no hadoop-client-api is there to compare it with."
+            f"and no {' or '.join(_HADOOP)} is there to compare it with."
         ]
     return [
         f"{module.file} ({module.where}) is not of the bundled Hadoop: {hadoop.file} "

@@ -1,7 +1,7 @@
 """Which JVM jars does a stack add to Spark's own, and are their locks current?
 
-jars.toml declares them in groups, `lock` resolves each group and writes jars/<group>.lock beside
-it, and everything later in a build reads the locks alone.
+jars.toml declares them in groups, each for one class path; `lock` resolves each group and writes
+jars/<group>.lock beside it, and everything later in a build reads the locks alone.
 """
 
 from __future__ import annotations
@@ -11,15 +11,24 @@ import json
 import os
 import re
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sparkyard import toml_file
-from sparkyard.errors import JarConflictError, MalformedFileError, StaleLockError
+from sparkyard.errors import (
+    JarConflictError,
+    MalformedFileError,
+    StaleLockError,
+    UnknownNameError,
+)
+from sparkyard.locks import class_paths
+from sparkyard.locks.class_paths import OF_SPARK, SPARK, ClassPath
 from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar, wrong_scala
 from sparkyard.locks.jar_lock import LockedJar, parse_lock, render_lock
+from sparkyard.names import nearest
 
 MEND = "Run `nox -s dependencies` and commit what it writes."
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -49,11 +58,16 @@ class Group:
 
     name: str
     dependencies: tuple[Dependency, ...]
+    class_path: ClassPath = OF_SPARK
 
     @property
     def digest(self) -> str:
-        """The sha256 of what is declared: comments and layout do not count."""
-        canonical = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        """The sha256 of what decides on the lock: comments, layout and directory do not count."""
+        content = asdict(self)
+        if content.pop("class_path")["name"] != SPARK:
+            content["jvm"] = sorted(self.class_path.jvm)
+            content["classpath"] = self.class_path.name
+        canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -76,6 +90,7 @@ def declared(stack_directory: Path) -> tuple[Group, ...]:
 
     Raises:
         MalformedFileError: it cannot be read as groups of jars; says the line and column for TOML.
+        UnknownNameError: a group or a class path names a class path that is not declared.
     """
     path = declaration(stack_directory)
     if not path.exists():
@@ -84,16 +99,28 @@ def declared(stack_directory: Path) -> tuple[Group, ...]:
             "Restore it; a stack without jars of its own has an empty table [groups] in it.",
         )
     content = toml_file.read(path)
-    _only(content, {"groups"}, f"{path}")
-    return tuple(
-        _group(name, table, f"{path}: [groups.{name}]")
+    toml_file.only(content, {"groups", "classpaths"}, f"{path}")
+    known = class_paths.read(content, path)
+    found = tuple(
+        _group(name, table, f"{path}: [groups.{name}]", known)
         for name, table in _table(content.get("groups"), f"{path}: groups").items()
     )
+    for name in sorted(known.keys() - {SPARK, *(group.class_path.name for group in found)}):
+        raise MalformedFileError(
+            f"{path}: no group goes to [classpaths.{name}].",
+            f'Name it in a group (classpath = "{name}"), or remove it.',
+        )
+    return found
 
 
 def groups(stack_directory: Path) -> tuple[str, ...]:
     """Return the names of the groups, in the order of jars.toml: one layer each."""
     return tuple(group.name for group in declared(stack_directory))
+
+
+def directory_of(stack_directory: Path, name: str) -> str:
+    """Return the directory that the group `name` goes to; empty for that of Spark's own jars."""
+    return {group.name: group.class_path.directory for group in declared(stack_directory)}[name]
 
 
 def check_current(stack_directory: Path) -> None:
@@ -128,10 +155,11 @@ def locked_group(stack_directory: Path, group: Group) -> tuple[LockedJar, ...]:
         raise StaleLockError(
             f"{path} is older than group {group.name} in {declaration(stack_directory)}.", MEND
         )
-    if lock.spark != pinned_spark(stack_directory):
+    spark = _spark_of(group, stack_directory)
+    if lock.spark != spark:
         raise StaleLockError(
             f"{path} was checked against {lock.spark or 'no Spark'}, and poetry.lock now pins "
-            f"{pinned_spark(stack_directory) or 'none'}.",
+            f"{spark or 'none'}.",
             MEND,
         )
     return lock.jars
@@ -144,46 +172,56 @@ def pinned_spark(stack_directory: Path) -> str:
     return found.group(1) if found else ""
 
 
+def _spark_of(group: Group, stack_directory: Path) -> str:
+    """Return the file name of the Spark that a group's jars are checked against, if any."""
+    return pinned_spark(stack_directory) if group.class_path.has_spark else ""
+
+
 def lock(
     stack_directory: Path,
     *,
     resolve: Resolver,
-    spark_jars: Iterable[str],
+    spark_jars: Callable[[], Iterable[str]],
     class_level: int,
 ) -> None:
-    """Resolve every group, check all jars together, and write the locks; all of them or none.
+    """Resolve every group, check the jars of each JVM, and write the locks; all of them or none.
 
     Args:
         stack_directory: where jars.toml is, and jars/ will be.
         resolve: puts what a group brings into a directory (jar_resolver.in_container).
-        spark_jars: file names of the jars that Spark carries (spark_jars.names).
+        spark_jars: gives the file names of the jars that Spark carries (spark_jars.names); asked
+            only where a group runs with them.
         class_level: the newest class file version that the stack's JRE runs: 52 for Java 8.
 
     Raises:
         JarConflictError: the jars do not fit together; no lock was touched.
     """
-    names = tuple(spark_jars)
-    own = [name_of(name, where="Spark's jars") for name in names]
     declared_groups = declared(stack_directory)
-    _check_scala(declared_groups, own)  # before Maven is asked for what may not exist
+    with_spark = [group for group in declared_groups if group.class_path.has_spark]
+    names = tuple(spark_jars()) if with_spark else ()
+    own = [name_of(name, where="Spark's jars") for name in names]
+    _check_scala(with_spark, own)  # before Maven is asked for what may not exist
     texts: dict[Path, str] = {}
     with tempfile.TemporaryDirectory(prefix="sparkyard-jars-") as scratch:
-        extra: list[Jar] = []
+        extra: dict[str, list[Jar]] = defaultdict(list)
         for group in declared_groups:
             repository = Path(scratch) / group.name
             repository.mkdir()
             resolve(group, repository)
-            found = [path for path in sorted(repository.rglob("*.jar")) if path.name not in names]
-            extra += [
+            carried = names if group.class_path.has_spark else ()
+            found = [path for path in sorted(repository.rglob("*.jar")) if path.name not in carried]
+            extra[group.class_path.name] += [
                 read_jar(path, where=f"group {group.name}", layout=repository) for path in found
             ]
             texts[lock_file(stack_directory, group.name)] = render_lock(
                 group.name,
                 group.digest,
                 [LockedJar.of(path, path.relative_to(repository).as_posix()) for path in found],
-                spark=pinned_spark(stack_directory),
+                spark=_spark_of(group, stack_directory),
             )
-        check(extra, own, class_level)
+        extra[SPARK] += own
+        jvms = dict.fromkeys(group.class_path.jvm for group in declared_groups)
+        check([[jar for name in jvm for jar in extra[name]] for jvm in jvms], class_level)
     _write_all(texts)
     directory = lock_file(stack_directory, "any").parent
     for path in set(directory.glob("*.lock")) - set(texts):
@@ -225,18 +263,24 @@ def _write_all(texts: Mapping[Path, str]) -> None:
             beside.unlink(missing_ok=True)
 
 
-def _group(name: str, value: object, where: str) -> Group:
+def _group(name: str, value: object, where: str, known: Mapping[str, ClassPath]) -> Group:
     if not _NAME.fullmatch(name):
         raise MalformedFileError(f"{where}: not a group name.", "Use a-z, 0-9 and hyphens.")
     table = _table(value, where)
-    _only(table, {"dependencies"}, where)
+    toml_file.only(table, {"classpath", "dependencies"}, where)
     entries = _list(table.get("dependencies"), f"{where} dependencies")
-    return Group(name, tuple(_dependency(entry, where) for entry in entries))
+    wanted = _text(table, "classpath", where) if "classpath" in table else SPARK
+    if wanted not in known:
+        raise UnknownNameError(
+            f'{where} goes to the class path "{wanted}", which is not declared.',
+            f"{nearest(wanted, known)} A new one is declared as [classpaths.{wanted}].",
+        )
+    return Group(name, tuple(_dependency(entry, where) for entry in entries), known[wanted])
 
 
 def _dependency(value: object, where: str) -> Dependency:
     table = _table(value, f"{where} a dependency")
-    _only(table, {"artifact", "classifier", "exclusions"}, where)
+    toml_file.only(table, {"artifact", "classifier", "exclusions"}, where)
     artifact = _text(table, "artifact", where)
     if not _COORDINATE.fullmatch(artifact):
         raise MalformedFileError(
@@ -245,7 +289,7 @@ def _dependency(value: object, where: str) -> Dependency:
     excluded = []
     for entry in _list(table.get("exclusions", []), f"{where} exclusions of {artifact}"):
         exclusion = _table(entry, f"{where} an exclusion of {artifact}")
-        _only(exclusion, {"artifact", "reason"}, where)
+        toml_file.only(exclusion, {"artifact", "reason"}, where)
         excluded.append(
             Exclusion(_text(exclusion, "artifact", where), _text(exclusion, "reason", where))
         )
@@ -270,11 +314,3 @@ def _text(table: Mapping[str, object], key: str, where: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise MalformedFileError(f"{where}: {key!r} is missing or not text.", "Fill it in.")
     return value
-
-
-def _only(table: Mapping[str, object], known: set[str], where: str) -> None:
-    for key in table:
-        if key not in known:
-            raise MalformedFileError(
-                f"{where}: unknown key {key!r}.", f"Known here: {', '.join(sorted(known))}."
-            )

@@ -107,7 +107,7 @@ def names(requirements_text: str) -> tuple[str, ...]:
 
 def archives(requirements_text: str) -> tuple[Archive, ...]:
     """Return the archives that a requirements file names."""
-    return tuple(Archive(*found) for found in _ARCHIVE.findall(requirements_text))
+    return tuple(Archive(*fields) for fields in _ARCHIVE.findall(requirements_text))
 
 
 def _requirement(package: Package, sha256: Callable[[Package], str]) -> str:

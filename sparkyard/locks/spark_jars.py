@@ -55,13 +55,13 @@ def names(
     archive = cache / f"{sha256}.{os.getpid()}.tar.gz"
     try:
         fetch(index, file, sha256, archive, ssl.create_default_context(cafile=ca_bundle))
-        found = names_in(archive)
+        names = names_in(archive)
     finally:
         archive.unlink(missing_ok=True)
     beside = kept.with_suffix(f".{os.getpid()}")
-    beside.write_text(json.dumps(found), encoding="utf-8")
+    beside.write_text(json.dumps(names), encoding="utf-8")
     os.replace(beside, kept)
-    return found
+    return names
 
 
 def pinned_sdist(poetry_lock: Path) -> tuple[str, str]:

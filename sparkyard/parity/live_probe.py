@@ -1,13 +1,13 @@
 """What is in this pod? Runs the collector there, and writes one line: which pod, and its facts.
 
 It is piped into a Python of the driver's pod and, by a Spark job, of each executor's: standard
-library only, Python 3.6 or newer, after two lines that give it `COLLECTOR`, the collector as text,
+library only, Python 3.9 or newer, after two lines that give it `COLLECTOR`, the collector as text,
 and `RUN`, the run's name. It is started from the JVM of an executor, so it sees the environment
 that the executor was given, and none of what PySpark adds for its workers.
 """
 
-# Python 3.6 has no X | None and no list[str] at run time.
-# ruff: noqa: UP006, UP035, UP045
+# Python 3.9 has no X | None at run time.
+# ruff: noqa: UP045
 
 import base64
 import json
@@ -18,7 +18,7 @@ import tempfile
 import time
 import traceback
 import zlib
-from typing import Any, Dict, Optional
+from typing import Any, Optional
 
 COLLECTOR = globals().get("COLLECTOR", "")
 RUN = globals().get("RUN", "")
@@ -40,13 +40,13 @@ def first_here() -> bool:
     return True
 
 
-def look() -> Dict[str, Any]:
+def look() -> dict[str, Any]:
     """Return the pod's name and, packed, its facts, or why there are none."""
     pod = os.environ.get("SPARK_EXECUTOR_POD_NAME") or socket.gethostname()
     packed: Optional[str] = None
     failed: Optional[str] = None
     if first_here():
-        names: Dict[str, Any] = {"__name__": "collector"}
+        names: dict[str, Any] = {"__name__": "collector"}
         try:
             exec(compile(COLLECTOR, "collector", "exec"), names)  # noqa: S102 - our own text
             text = json.dumps(names["collect"](), sort_keys=True)

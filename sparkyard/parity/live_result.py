@@ -105,7 +105,7 @@ def found(request: Request, result: Json, here: Sequence[Json], driver: str | No
         listed = "; ".join(f"{pod}: {why}" for pod, why in sorted(failed.items()))
         raise ClusterJobError(
             f"Pods could not be looked into: {mask(listed)[:500]}.",
-            "Each needs a Python 3.6 or newer and a directory to write to.",
+            "Each needs a Python 3.9 or newer and a directory to write to.",
         )
     executors: dict[str, Facts] = {}
     for group in result["executors"]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from sparkyard.facts.collector import WITHHELD
+from sparkyard.facts.collector.redaction import WITHHELD
 from sparkyard.facts.facts import Facts
 from sparkyard.facts.layers import LayerComparison
 from sparkyard.family.images import DRIVES, SERVES

@@ -23,7 +23,7 @@ from sparkyard.family.stack import Stack
 from sparkyard.fetch import debs, store
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import AptLock
-from sparkyard.settings import DEBIAN, Settings
+from sparkyard.settings import DEBIAN_ARCHIVE, Settings
 
 VARIANT = "slim"
 _PROBE_SECONDS = 20
@@ -270,7 +270,7 @@ def _mmdebstrap(stack: Stack, archive: str, tar: Path) -> None:
     argv = ["mmdebstrap", "--variant=minbase", "--quiet"]
     argv += ['--aptopt=APT::Sandbox::User "root"']
     argv += [f"--dpkgopt={option}" for option in _LEFT_OUT]
-    argv += [f"--customize-hook={_TIDY.format(archive=DEBIAN, suite=stack.debian)}"]
+    argv += [f"--customize-hook={_TIDY.format(archive=DEBIAN_ARCHIVE, suite=stack.debian)}"]
     argv += [stack.debian, str(tar), archive]
     ended = run(argv, check=False, quiet=False, env={"SOURCE_DATE_EPOCH": "0"})
     if ended.exit_code != 0:

@@ -181,6 +181,7 @@ class Targets:
         dockerfile = place / "Dockerfile"
         epoch = self[ENVIRONMENT].epoch
         contexts = {"common": paths.IMAGES / "common"}
+        class_path = ""
         if kind == PYTHON:
             decide = [dependencies.exported(self._stack.dependencies, group)]
             contexts |= {"uv": UV, "requirements": decide[0].parent}
@@ -188,17 +189,23 @@ class Targets:
         elif kind == JARS:
             decide = [jars.lock_file(self._stack.dependencies, group)]
             contexts |= {"locks": decide[0].parent}
+            class_path = jars.directory_of(self._stack.dependencies, group)
         else:
             decide = self._apt_files(self._stack, group)
             contexts |= self._apt_contexts(self._stack, group)
             epoch = max(epoch, apt_lock.locked(self._stack, group).epoch)
+        arguments = self._arguments(dockerfile, epoch, group=group)
+        own_inputs = inputs.of_files([place, *decide])
+        if class_path:
+            arguments["JARS_DIRECTORY"] = class_path
+            own_inputs[f"directory of {name}"] = class_path
         return Target(
             name=name,
             dockerfile=dockerfile,
             directory=place,
             needs=(ENVIRONMENT,),
             contexts=contexts,
-            arguments=self._arguments(dockerfile, epoch, group=group),
-            own_inputs=inputs.of_files([place, *decide]),
+            arguments=arguments,
+            own_inputs=own_inputs,
             epoch=epoch,
         )

@@ -57,7 +57,7 @@ class _Wanted:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Places:
     """Where a blob is, where it is lacking, and from where it can be mounted ("" for nowhere)."""
 
     have: tuple[str, ...]
@@ -99,14 +99,14 @@ def upload(  # noqa: PLR0913 - one call is one push, with its switches
     """
     before = registry.sent
     with ThreadPoolExecutor(workers) as pool:
-        held = list(pool.map(lambda each: _holds(registry, each), uploads))
-        missing = [each for each, (there, _) in zip(uploads, held, strict=True) if not there]
+        held = list(pool.map(lambda image: _holds(registry, image), uploads))
+        missing = [image for image, (there, _) in zip(uploads, held, strict=True) if not there]
         wanted = _wanted(uploads if thorough else missing, uploads, neighbours)
-        progress = _Progress(sum(each.descriptor.size for each in wanted), tell, account)
-        _all(pool, progress, [partial(_provide, registry, each, progress) for each in wanted])
-        _all(pool, progress, [partial(_store, registry, each) for each in missing])
-        unwrapped = [each for each, (_, index) in zip(uploads, held, strict=True) if not index]
-        _all(pool, progress, [partial(_store_index, registry, each) for each in unwrapped])
+        progress = _Progress(sum(blob.descriptor.size for blob in wanted), tell, account)
+        _all(pool, progress, [partial(_provide, registry, blob, progress) for blob in wanted])
+        _all(pool, progress, [partial(_store, registry, image) for image in missing])
+        unwrapped = [image for image, (_, index) in zip(uploads, held, strict=True) if not index]
+        _all(pool, progress, [partial(_store_index, registry, image) for image in unwrapped])
     return registry.sent - before
 
 
@@ -120,12 +120,12 @@ def survey(
     """Return what `upload` would send now; nothing is sent. Arguments and errors as there."""
     total = Sent()
     with ThreadPoolExecutor(_LOOKING) as pool:
-        held = list(pool.map(lambda each: _holds(registry, each), uploads))
-        missing = [each for each, (there, _) in zip(uploads, held, strict=True) if not there]
+        held = list(pool.map(lambda image: _holds(registry, image), uploads))
+        missing = [image for image, (there, _) in zip(uploads, held, strict=True) if not there]
         wanted = _wanted(missing, uploads, neighbours)
-        found = pool.map(lambda each: _find(registry, each), wanted)
-        for each, places in zip(wanted, found, strict=True):
-            size, source = each.descriptor.size, places.source
+        located = pool.map(lambda blob: _locate(registry, blob), wanted)
+        for blob, places in zip(wanted, located, strict=True):
+            size, source = blob.descriptor.size, places.source
             shares = [(path, Sent(there=1, there_bytes=size)) for path in places.have]
             for path in places.lacking:
                 mounted = Sent(mounted=1, mounted_bytes=size)
@@ -200,7 +200,7 @@ def parts(content: Content) -> tuple[Descriptor, ...]:
     try:
         document = content.document()
         return tuple(
-            Descriptor.parse(each) for each in (document["config"], *document.get("layers", ()))
+            Descriptor.parse(part) for part in (document["config"], *document.get("layers", ()))
         )
     except (ValueError, KeyError, TypeError) as error:
         raise InspectionError(
@@ -216,13 +216,13 @@ def _taken(place: str, holds: str, wanted: str) -> ImmutableTagError:
     )
 
 
-def _holds(registry: Registry, each: Upload) -> tuple[bool, bool]:
+def _holds(registry: Registry, image: Upload) -> tuple[bool, bool]:
     """Tell whether the registry holds an image, and the index around it."""
-    image = registry.resolve(each.repository, each.manifest)
-    if each.index is None:
-        return image is not None, True
-    index = image and registry.resolve(each.repository, each.index.digest)
-    return image is not None, index is not None
+    manifest = registry.resolve(image.repository, image.manifest)
+    if image.index is None:
+        return manifest is not None, True
+    index = manifest and registry.resolve(image.repository, image.index.digest)
+    return manifest is not None, index is not None
 
 
 def _wanted(
@@ -232,12 +232,12 @@ def _wanted(
     descriptors: dict[str, Descriptor] = {}
     blobs: dict[str, Blobs] = {}
     targets: dict[str, dict[str, None]] = {}
-    for each in looked_at:
-        for part in parts(each.blobs.manifest(each.manifest)):
+    for image in looked_at:
+        for part in parts(image.blobs.manifest(image.manifest)):
             descriptors[part.digest] = part
-            blobs[part.digest] = each.blobs
-            targets.setdefault(part.digest, {})[each.repository] = None
-    around = dict.fromkeys((*(each.repository for each in uploads), *neighbours))
+            blobs[part.digest] = image.blobs
+            targets.setdefault(part.digest, {})[image.repository] = None
+    around = dict.fromkeys((*(image.repository for image in uploads), *neighbours))
     return [
         _Wanted(
             descriptor,
@@ -251,23 +251,23 @@ def _wanted(
     ]
 
 
-def _find(registry: Registry, wanted: _Wanted) -> _Found:
+def _locate(registry: Registry, wanted: _Wanted) -> _Places:
     digest = wanted.descriptor.digest
     have = tuple(path for path in wanted.repositories if registry.has_blob(path, digest))
     lacking = tuple(path for path in wanted.repositories if path not in have)
     others = wanted.others if lacking and not have else ()
     source = next((path for path in others if registry.has_blob(path, digest)), "")
-    return _Found(have, lacking, have[0] if have else source)
+    return _Places(have, lacking, have[0] if have else source)
 
 
 def _provide(registry: Registry, wanted: _Wanted, progress: _Progress) -> None:
     """See to it that each of the repositories has the blob, at the cost of one upload at most."""
     digest, size = wanted.descriptor.digest, wanted.descriptor.size
-    found = _find(registry, wanted)
-    for path in found.have:
+    places = _locate(registry, wanted)
+    for path in places.have:
         progress.account(path, Sent(there=1, there_bytes=size))
-    source, sent = found.source, False
-    for path in found.lacking:
+    source, sent = places.source, False
+    for path in places.lacking:
         if source and registry.mount_blob(path, digest, source):
             mounted = Sent(mounted=1, mounted_bytes=size)
             registry.count(mounted)
@@ -276,21 +276,21 @@ def _provide(registry: Registry, wanted: _Wanted, progress: _Progress) -> None:
         registry.put_blob(path, wanted.descriptor, lambda: wanted.blobs.open(digest), progress.add)
         progress.account(path, Sent(blobs=1, bytes=size))
         source, sent = path, True
-    registry.count(Sent(there=len(found.have), there_bytes=size * len(found.have)))
+    registry.count(Sent(there=len(places.have), there_bytes=size * len(places.have)))
     if not sent:
         progress.add(size)
 
 
-def _store(registry: Registry, each: Upload) -> None:
-    content = each.blobs.manifest(each.manifest)
-    registry.put_manifest(each.repository, content.digest, content)
-    _read_back(registry, each.repository, content)
+def _store(registry: Registry, image: Upload) -> None:
+    content = image.blobs.manifest(image.manifest)
+    registry.put_manifest(image.repository, content.digest, content)
+    _read_back(registry, image.repository, content)
 
 
-def _store_index(registry: Registry, each: Upload) -> None:
-    if each.index:
-        registry.put_manifest(each.repository, each.index.digest, each.index)
-        _read_back(registry, each.repository, each.index)
+def _store_index(registry: Registry, image: Upload) -> None:
+    if image.index:
+        registry.put_manifest(image.repository, image.index.digest, image.index)
+        _read_back(registry, image.repository, image.index)
 
 
 def _read_back(registry: Registry, repository: str, content: Content) -> None:

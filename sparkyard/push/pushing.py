@@ -130,8 +130,8 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     """
     names = chosen(where.family, wanted)
     steps = built(where, names)
-    found = engine.inspect(steps[name].reference for name in names)
-    digests = {name: str(found[steps[name].reference]["Id"]) for name in names}
+    inspected = engine.inspect(steps[name].reference for name in names)
+    digests = {name: str(inspected[steps[name].reference]["Id"]) for name in names}
     parts = where.settings.evidence_parts
     if untested is None:
         evidence.require(digests, where.family, parts)
@@ -179,20 +179,20 @@ def send(registry: Registry, images: Sequence[Pushed], tell: Tell) -> list[Pushe
         SparkyardError: see `push.upload`.
     """
     before = look(registry, images)
-    for namespace in {each.repository.rpartition("/")[0] for each in images}:
-        check_no_channel(registry, namespace, (t for each in images for t in each.tags.moving))
+    for namespace in {image.repository.rpartition("/")[0] for image in images}:
+        check_no_channel(registry, namespace, (t for image in images for t in image.tags.moving))
     sent = _Shares()
     push.upload(registry, uploads(images), tell=tell, account=sent.add)
-    done: dict[str, list[str]] = {each.repository: [] for each in images}
-    for each, tag, immutable in steps(images):
-        was = before[each.repository, tag]
-        if was != each.digest and push.set_tag(
-            registry, each.repository, tag, each.digest, immutable=immutable, expected=was
+    done: dict[str, list[str]] = {image.repository: [] for image in images}
+    for image, tag, immutable in steps(images):
+        was = before[image.repository, tag]
+        if was != image.digest and push.set_tag(
+            registry, image.repository, tag, image.digest, immutable=immutable, expected=was
         ):
-            done[each.repository].append(tag)
+            done[image.repository].append(tag)
     return [
-        replace(each, sent=sent.of(each.repository), set=tuple(done[each.repository]))
-        for each in images
+        replace(image, sent=sent.of(image.repository), set=tuple(done[image.repository]))
+        for image in images
     ]
 
 
@@ -203,11 +203,11 @@ def rehearse(registry: Registry, images: Sequence[Pushed]) -> list[Pushed]:
     push.survey(registry, uploads(images), account=sent.add)
     return [
         replace(
-            each,
-            sent=sent.of(each.repository),
-            set=tuple(t for t, _ in each.ordered() if before[each.repository, t] != each.digest),
+            image,
+            sent=sent.of(image.repository),
+            set=tuple(t for t, _ in image.ordered() if before[image.repository, t] != image.digest),
         )
-        for each in images
+        for image in images
     ]
 
 
@@ -224,8 +224,10 @@ def steps(images: Sequence[Pushed]) -> list[tuple[Pushed, str, bool]]:
     First all that never move, a fingerprint's before others: what they name they name for ever.
     Then those that move, in the images' order: in that of `chosen` executors come before notebooks.
     """
-    fixed = [(each, tag, True) for each in images for tag, never in each.ordered() if never]
-    moving = [(each, tag, False) for each in images for tag, never in each.ordered() if not never]
+    fixed = [(image, tag, True) for image in images for tag, never in image.ordered() if never]
+    moving = [
+        (image, tag, False) for image in images for tag, never in image.ordered() if not never
+    ]
     fixed.sort(key=lambda step: step[1] != step[0].tags.immutable[0])
     return fixed + moving
 
@@ -234,13 +236,13 @@ def check(
     registry: Registry, images: Sequence[Pushed], before: Mapping[tuple[str, str], str]
 ) -> None:
     """Raise ImmutableTagError where a tag that never moves names something else."""
-    for each in images:
-        for tag in each.tags.immutable:
-            now = before[each.repository, tag]
-            if now and now != each.digest:
+    for image in images:
+        for tag in image.tags.immutable:
+            now = before[image.repository, tag]
+            if now and now != image.digest:
                 raise ImmutableTagError(
-                    f"{registry.host}/{each.repository}:{tag} never moves, and names {now}; "
-                    f"it was to name {each.digest}.",
+                    f"{registry.host}/{image.repository}:{tag} never moves, and names {now}; "
+                    f"it was to name {image.digest}.",
                     "Nothing was sent. The same inputs gave another image: see `nox -s reproduce`; "
                     "or commit, build and test again.",
                 )
@@ -248,8 +250,8 @@ def check(
 
 def uploads(images: Sequence[Pushed]) -> list[Upload]:
     """Return what goes into which repository."""
-    content = blobs.of_engine([each.reference for each in images])
-    return [Upload(each.repository, each.digest, content) for each in images]
+    content = blobs.of_engine([image.reference for image in images])
+    return [Upload(image.repository, image.digest, content) for image in images]
 
 
 def _check_named(defaults: Mapping[str, str], executors: Step) -> None:
@@ -266,10 +268,10 @@ def _check_named(defaults: Mapping[str, str], executors: Step) -> None:
 def _named(registry: Registry, images: Sequence[Pushed]) -> dict[tuple[str, str], str]:
     """Return what each of the images' tags names now, empty where it does not exist."""
     registry.ping()
-    asked = [(each.repository, tag) for each in images for tag, _ in each.ordered()]
+    names = [(image.repository, tag) for image in images for tag, _ in image.ordered()]
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda one: registry.resolve(*one), asked)
-        return {one: now.digest if now else "" for one, now in zip(asked, found, strict=True)}
+        answers = pool.map(lambda name: registry.resolve(*name), names)
+        return {name: now.digest if now else "" for name, now in zip(names, answers, strict=True)}
 
 
 def _namespace(where: Site) -> str:

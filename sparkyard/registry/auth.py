@@ -59,15 +59,15 @@ class Scope:
 
 def parse(header: str) -> Challenge | None:
     """Return the challenge in a WWW-Authenticate header that can be met, None without one."""
-    found = {}
+    challenges = {}
     for scheme in ("Bearer", "Basic"):
         match = re.search(rf"(?i)(?:^|[,\s]){scheme}\s+(.*)", header) or re.fullmatch(
             rf"(?i){scheme}()", header.strip()
         )
         if match:
             parts = {name.lower(): one or two for name, one, two in _PART.findall(match.group(1))}
-            found[scheme.lower()] = Challenge(scheme.lower(), parts)
-    return found.get("bearer") or found.get("basic")
+            challenges[scheme.lower()] = Challenge(scheme.lower(), parts)
+    return challenges.get("bearer") or challenges.get("basic")
 
 
 class Authority:
@@ -134,10 +134,10 @@ class Authority:
         return self._known
 
     def _basic(self) -> str:
-        found = self._credentials()
-        if found is None or not found.user:
+        known = self._credentials()
+        if known is None or not known.user:
             raise wanted(self._host)
-        pair = f"{found.user}:{found.password}".encode()
+        pair = f"{known.user}:{known.password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
     def _covering(self, scope: Scope | None) -> list[tuple[str, ...]]:
@@ -164,12 +164,12 @@ class Authority:
                 f"{self._host} wants credentials sent to {_place(realm)} without TLS.",
                 "Nothing was sent. Ask those who run the registry to serve tokens by https.",
             )
-        found = self._credentials()
+        known = self._credentials()
         service = challenge.parts.get("service", "")
-        if found and found.identity_token:
+        if known and known.identity_token:
             form = {
                 "grant_type": "refresh_token",
-                "refresh_token": found.identity_token,
+                "refresh_token": known.identity_token,
                 "service": service,
                 "client_id": "sparkyard",
                 "scope": " ".join(words),
@@ -179,7 +179,7 @@ class Authority:
         else:
             query = [("service", service)] if service else []
             query += [("scope", word) for word in words]
-            headers = {"Authorization": self._basic()} if found else {}
+            headers = {"Authorization": self._basic()} if known else {}
             joint = "&" if urlsplit(realm).query else "?"
             answer = self._ask("GET", f"{realm}{joint}{urlencode(query)}", headers, None)
         return self._read(answer, realm)

@@ -71,14 +71,14 @@ class _Engine:
 
     @cached_property
     def _directory(self) -> Path:
-        found = engine.inspect(self._references)
-        gone = [name for name in self._references if name not in found]
+        documents = engine.inspect(self._references)
+        gone = [name for name in self._references if name not in documents]
         if gone:
             raise ImageMissingError(
                 f"The engine has no image {', '.join(gone)}.",
                 "Build it: `make jupyterhub`, `nox -s executors`.",
             )
-        digests = {str(document["Id"]) for document in found.values()}
+        digests = {str(document["Id"]) for document in documents.values()}
         stores = {layers.content_store(digest) for digest in digests}
         store = stores.pop()
         if store and not stores and all(_whole(store, digest) for digest in digests):
@@ -117,7 +117,7 @@ def _whole(store: Path, digest: str) -> bool:
     """Tell whether all that a manifest names is in a store: engines may drop what they unpacked."""
     try:
         document = json.loads((store / digest.replace(":", "/")).read_bytes())
-        parts = [Descriptor.parse(each) for each in (document["config"], *document["layers"])]
+        parts = [Descriptor.parse(part) for part in (document["config"], *document["layers"])]
     except (OSError, ValueError, KeyError):
         return False
     return all((store / part.digest.replace(":", "/")).is_file() for part in parts)

@@ -58,15 +58,15 @@ def find(host: str, config: Path | None = None) -> Credentials | None:
     server = DOCKER_HUB if host in _HUB_HOSTS else host
     helper = _part(document, "credHelpers", file).get(host) or document.get("credsStore")
     if helper:
-        found = _ask(str(helper), server)
-        if found:
-            return found
+        credentials = _ask(str(helper), server)
+        if credentials:
+            return credentials
     entries = _part(document, "auths", file)
     for name, entry in entries.items():
         if name == server or _host_of(name) == host:
-            found = _entry(entry, name, file)
-            if found:
-                return found
+            credentials = _entry(entry, name, file)
+            if credentials:
+                return credentials
     return None
 
 

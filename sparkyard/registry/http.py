@@ -110,8 +110,8 @@ class Body:
         self._pace.check(len(block))
         if self.done >= self._descriptor.size:
             # The last bytes go out only when all of them, and no more, are the blob.
-            found = f"sha256:{self._hash.hexdigest()}"
-            if found != self._descriptor.digest or self._stream.read(1):
+            digest = f"sha256:{self._hash.hexdigest()}"
+            if digest != self._descriptor.digest or self._stream.read(1):
                 raise self._other()
         elif not block:
             raise self._other()

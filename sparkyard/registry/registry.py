@@ -140,7 +140,7 @@ class Registry:
 
     def tags(self, repository: str) -> tuple[str, ...]:
         """Return the tags of a repository, none where it does not exist. Raises as `resolve`."""
-        found: list[str] = []
+        tags: list[str] = []
         url = self._session.url(f"{repository}/tags/list?n=1000")
         while url:
             answer = self._session.ask("GET", url, Scope(repository))
@@ -148,12 +148,12 @@ class Registry:
                 return ()
             self._session.expect(answer, (200,), f"the tags of {repository}", reading=True)
             try:
-                found += json.loads(answer.data).get("tags") or []
+                tags += json.loads(answer.data).get("tags") or []
             except (ValueError, AttributeError):
                 raise self._session.gibberish(f"the tags of {repository}") from None
             more = _NEXT.search(answer.headers.get("Link", ""))
             url = self._session.resolved(url, more.group(1)) if more else ""
-        return tuple(found)
+        return tuple(tags)
 
     def has_blob(self, repository: str, digest: str) -> bool:
         """Tell whether a repository holds a blob. Raises as `resolve`."""

@@ -103,16 +103,16 @@ class Patience:
 
 def codes(answer: Answer) -> set[str]:
     """Return the error codes of the specification in an answer; none in one of something else."""
-    return {str(each.get("code", "")) for each in _errors(answer)}
+    return {str(problem.get("code", "")) for problem in _errors(answer)}
 
 
 def said(answer: Answer) -> str:
     """Return what a registry says of its refusal, as the end of a sentence; empty for nothing."""
     words = []
-    for each in _errors(answer):
-        detail = each.get("detail")
+    for problem in _errors(answer):
+        detail = problem.get("detail")
         more = f" {json.dumps(detail)}" if detail else ""
-        words.append(f"{each.get('code', '')} {each.get('message', '')}{more}")
+        words.append(f"{problem.get('code', '')} {problem.get('message', '')}{more}")
     text = mask("; ".join(words))[:300]
     return f" ({text})" if text else ""
 
@@ -126,6 +126,6 @@ def is_full(answer: Answer) -> bool:
 def _errors(answer: Answer) -> list[Mapping[str, object]]:
     try:
         listed = json.loads(answer.data)["errors"]
-        return [each for each in listed if isinstance(each, dict)]
+        return [problem for problem in listed if isinstance(problem, dict)]
     except (ValueError, KeyError, TypeError):
         return []

@@ -16,11 +16,11 @@ from sparkyard.facts.ownership import OURS, Ownership
 from sparkyard.sbom.jars import Coordinates, coordinates
 from sparkyard.sbom.licences import expression, stated
 
-DEBIAN, PYTHON, JAR, R, SPARKYARD = "debian", "python", "jar", "r", "sparkyard"
-KINDS = (DEBIAN, PYTHON, JAR, R, SPARKYARD)
+DEB, PYTHON, JAR, R, SPARKYARD = "debian", "python", "jar", "r", "sparkyard"
+KINDS = (DEB, PYTHON, JAR, R, SPARKYARD)
 
 _MAINTAINER = re.compile(r"(.*?)\s*<([^<>\s]+)>")
-_FILE_KINDS = {"deb": DEBIAN, "pypi": PYTHON, "cran": R, "maven": JAR}
+_FILE_KINDS = {"deb": DEB, "pypi": PYTHON, "cran": R, "maven": JAR}
 
 
 @dataclass(frozen=True)
@@ -103,37 +103,44 @@ def subject(image: ImageIdentity) -> Subject:
     return Subject(name, image.digest, _purl("oci", "", name.lower(), image.digest, qualifiers))
 
 
-def coverage(found: Ownership) -> Coverage:
+def coverage(ownership: Ownership) -> Coverage:
     """Return how much of an image its components account for."""
     return Coverage(
-        files=found.total.files,
-        covered=found.covered.files,
-        bytes_total=found.total.bytes,
-        bytes_covered=found.covered.bytes,
-        unaccounted=found.unaccounted,
-        rules=found.rules,
+        files=ownership.total.files,
+        covered=ownership.covered.files,
+        bytes_total=ownership.total.bytes,
+        bytes_covered=ownership.covered.bytes,
+        unaccounted=ownership.unaccounted,
+        rules=ownership.rules,
     )
 
 
 def components(
-    image: ImageIdentity, facts: Facts, found: Ownership, locked: Mapping[str, str]
+    image: ImageIdentity, facts: Facts, ownership: Ownership, locked: Mapping[str, str]
 ) -> tuple[Component, ...]:
     """Return an image's components, sorted by kind, name, version and place.
 
     Args:
         image: which image it is.
         facts: what is in it.
-        found: whose its files are.
+        ownership: whose its files are.
         locked: paths in a Maven repository by sha256: see `sparkyard.sbom.jars.locked_jars`.
     """
     every = [
-        *_debian(facts, found),
-        *_python(facts, found),
-        *_r(facts, found),
-        *_jars(found, locked),
-        *_own(image, found),
+        *_debian(facts, ownership),
+        *_python(facts, ownership),
+        *_r(facts, ownership),
+        *_jars(ownership, locked),
+        *_own(image, ownership),
     ]
-    every.sort(key=lambda each: (KINDS.index(each.kind), each.name, each.version, each.ref))
+    every.sort(
+        key=lambda component: (
+            KINDS.index(component.kind),
+            component.name,
+            component.version,
+            component.ref,
+        )
+    )
     return tuple(every)
 
 
@@ -144,17 +151,17 @@ def kind_of(purl: str, path: str) -> str:
     return _FILE_KINDS.get(purl.removeprefix("pkg:").partition("/")[0], SPARKYARD)
 
 
-def _debian(facts: Facts, found: Ownership) -> Iterator[Component]:
-    system, release = found.distribution
+def _debian(facts: Facts, ownership: Ownership) -> Iterator[Component]:
+    system, release = ownership.distribution
     for key, version in (facts.dpkg or {}).items():
         name, ref = key.partition(":")[0], f"deb:{key}"
-        more = found.debian.get(key)
+        more = ownership.debian.get(key)
         qualifiers = {"arch": more.architecture} if more and more.architecture else {}
         if system and release:
             qualifiers["distro"] = f"{system}-{release}"
-        count = found.count(ref)
+        count = ownership.count(ref)
         yield Component(
-            kind=DEBIAN,
+            kind=DEB,
             ref=ref,
             name=name,
             version=version,
@@ -165,8 +172,8 @@ def _debian(facts: Facts, found: Ownership) -> Iterator[Component]:
         )
 
 
-def _python(facts: Facts, found: Ownership) -> Iterator[Component]:
-    seen = {(_normal(each.name), each.directory): each for each in found.python}
+def _python(facts: Facts, ownership: Ownership) -> Iterator[Component]:
+    seen = {(_normal(package.name), package.directory): package for package in ownership.python}
     known = {
         (package.name, package.directory): package.version
         for interpreter in facts.interpreters
@@ -178,7 +185,7 @@ def _python(facts: Facts, found: Ownership) -> Iterator[Component]:
         version = known[place] if place in known else seen[place].version
         ref = more.id if more else f"python:{directory}/{name}"
         said = more.licences if more else ()
-        count = found.count(ref)
+        count = ownership.count(ref)
         yield Component(
             kind=PYTHON,
             ref=ref,
@@ -192,10 +199,10 @@ def _python(facts: Facts, found: Ownership) -> Iterator[Component]:
         )
 
 
-def _r(facts: Facts, found: Ownership) -> Iterator[Component]:
-    names = {package.name for package in found.r}
-    for package in found.r:
-        count = found.count(package.id)
+def _r(facts: Facts, ownership: Ownership) -> Iterator[Component]:
+    names = {package.name for package in ownership.r}
+    for package in ownership.r:
+        count = ownership.count(package.id)
         yield Component(
             kind=R,
             ref=package.id,
@@ -213,10 +220,10 @@ def _r(facts: Facts, found: Ownership) -> Iterator[Component]:
             yield Component(R, f"r:{name}", name, version, _purl("cran", "", name, version))
 
 
-def _jars(found: Ownership, locked: Mapping[str, str]) -> Iterator[Component]:
-    for jar in found.jars:
+def _jars(ownership: Ownership, locked: Mapping[str, str]) -> Iterator[Component]:
+    for jar in ownership.jars:
         told = coordinates(jar, locked)
-        count = found.count(jar.id)
+        count = ownership.count(jar.id)
         yield Component(
             kind=JAR,
             ref=jar.id,
@@ -233,8 +240,8 @@ def _jars(found: Ownership, locked: Mapping[str, str]) -> Iterator[Component]:
         )
 
 
-def _own(image: ImageIdentity, found: Ownership) -> Iterator[Component]:
-    count, version = found.count("sparkyard:"), image.labels.get(OURS, "")
+def _own(image: ImageIdentity, ownership: Ownership) -> Iterator[Component]:
+    count, version = ownership.count("sparkyard:"), image.labels.get(OURS, "")
     if count.files:
         yield Component(
             kind=SPARKYARD,

@@ -63,7 +63,7 @@ def write(  # noqa: PLR0913 - what a document is made of
         "bytes": coverage.bytes_total,
         "bytes-covered": coverage.bytes_covered,
     }
-    written = {each.ref: _component(each) for each in components}
+    written = {component.ref: _component(component) for component in components}
     bom = Bom(
         serial_number=UUID(identity),
         metadata=BomMetaData(
@@ -77,8 +77,8 @@ def write(  # noqa: PLR0913 - what a document is made of
     # All at once: the library's register_dependency searches through all of them for each.
     held: dict[str, list[Dependency]] = {ref: [] for ref in written}
     top: list[Dependency] = []
-    for each in components:
-        held.get(each.parent, top).append(Dependency(ref=written[each.ref].bom_ref))
+    for component in components:
+        held.get(component.parent, top).append(Dependency(ref=written[component.ref].bom_ref))
     bom.dependencies = [
         Dependency(ref=image.bom_ref, dependencies=top),
         *(Dependency(written[ref].bom_ref, inside) for ref, inside in held.items()),
@@ -106,14 +106,17 @@ def read(data: bytes) -> listing.Listing:
         digest=described.get("version", ""),
         packages=listing.sorted_packages(
             listing.Listed(
-                each["name"], each.get("version", ""), each.get("purl", ""), _path_of(each)
+                component["name"],
+                component.get("version", ""),
+                component.get("purl", ""),
+                _path_of(component),
             )
-            for each in document.get("components", [])
+            for component in document.get("components", [])
         ),
     )
 
 
-def _component(each: Component) -> Written:
+def _component(component: Component) -> Written:
     from cyclonedx.model import HashAlgorithm, HashType, Property  # noqa: PLC0415
     from cyclonedx.model.component import Component as Written  # noqa: PLC0415
     from cyclonedx.model.component import ComponentType  # noqa: PLC0415
@@ -123,40 +126,48 @@ def _component(each: Component) -> Written:
     )
     from packageurl import PackageURL  # noqa: PLC0415
 
-    properties = {"kind": each.kind, "files": str(each.files), "bytes": str(each.bytes)}
+    properties = {
+        "kind": component.kind,
+        "files": str(component.files),
+        "bytes": str(component.bytes),
+    }
     supplier = None
-    if each.supplier:
-        email = each.supplier.email
+    if component.supplier:
+        email = component.supplier.email
         contacts = [OrganizationalContact(email=email)] if email else []
-        supplier = OrganizationalEntity(name=each.supplier.name, contacts=contacts)
+        supplier = OrganizationalEntity(name=component.supplier.name, contacts=contacts)
     return Written(
         type=ComponentType.LIBRARY,
-        name=each.name,
-        version=each.version or None,
-        bom_ref=each.ref,
-        purl=PackageURL.from_string(each.purl),
+        name=component.name,
+        version=component.version or None,
+        bom_ref=component.ref,
+        purl=PackageURL.from_string(component.purl),
         supplier=supplier,
-        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=each.sha256)] if each.sha256 else [],
-        licenses=_licences(each),
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=component.sha256)]
+        if component.sha256
+        else [],
+        licenses=_licences(component),
         properties=[
             *(
                 Property(name=f"sparkyard:{name}", value=value)
                 for name, value in properties.items()
             ),
-            *([Property(name=_PATH, value=each.path)] if each.path else []),
+            *([Property(name=_PATH, value=component.path)] if component.path else []),
         ],
     )
 
 
-def _licences(each: Component) -> list[License]:
+def _licences(component: Component) -> list[License]:
     from cyclonedx.contrib.license.factories import LicenseFactory  # noqa: PLC0415
     from cyclonedx.model.license import DisjunctiveLicense  # noqa: PLC0415
 
-    if each.licence:
-        return [LicenseFactory().make_from_string(each.licence)]
-    return [DisjunctiveLicense(name=each.stated)] if each.stated else []
+    if component.licence:
+        return [LicenseFactory().make_from_string(component.licence)]
+    return [DisjunctiveLicense(name=component.stated)] if component.stated else []
 
 
 def _path_of(component: dict[str, Any]) -> str:
-    properties = {each["name"]: each.get("value", "") for each in component.get("properties", [])}
+    properties = {
+        entry["name"]: entry.get("value", "") for entry in component.get("properties", [])
+    }
     return str(properties.get(_PATH, ""))

@@ -67,13 +67,15 @@ def expression(statements: Iterable[str]) -> str:
 
     The source of the table is the wording of the packages that are in the family's images.
     """
-    understood = {found for each in statements if (found := _translate(each))}
+    understood = {licence for statement in statements if (licence := _translate(statement))}
     return understood.pop() if len(understood) == 1 else ""
 
 
 def stated(statements: Iterable[str]) -> str:
     """Return the statements as one line of at most 200 characters."""
-    text = "; ".join(dict.fromkeys(" ".join(each.split()) for each in statements if each.strip()))
+    text = "; ".join(
+        dict.fromkeys(" ".join(statement.split()) for statement in statements if statement.strip())
+    )
     return text if len(text) <= 200 else text[:197] + "..."
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sparkyard.record.diff import jar_versions
 from sparkyard.record.record import Packages
-from sparkyard.sbom.components import DEBIAN, JAR, PYTHON, R, kind_of
+from sparkyard.sbom.components import DEB, JAR, PYTHON, R, kind_of
 
 
 @dataclass(frozen=True, order=True)
@@ -40,17 +40,17 @@ def sorted_packages(packages: Iterable[Listed]) -> tuple[Listed, ...]:
 def lacking(listing: Listing, packages: Packages) -> tuple[str, ...]:
     """Return the packages of a record that a document does not list with the same version."""
     has: set[tuple[str, str, str]] = set()
-    for each in listing.packages:
-        kind = kind_of(each.purl, each.path)
-        name = _normal(each.name) if kind == PYTHON else each.name
+    for package in listing.packages:
+        kind = kind_of(package.purl, package.path)
+        name = _normal(package.name) if kind == PYTHON else package.name
         # A record names jars by their files.
         if kind != JAR:
-            has.add((kind, name, each.version))
+            has.add((kind, name, package.version))
         else:
-            named = jar_versions([each.path.rsplit("/", 1)[-1]])
+            named = jar_versions([package.path.rsplit("/", 1)[-1]])
             has.update((kind, jar, version) for jar, version in named.items())
     absent = []
-    for kind, wanted in ((DEBIAN, packages.debian), (PYTHON, packages.python), (R, packages.r)):
+    for kind, wanted in ((DEB, packages.debian), (PYTHON, packages.python), (R, packages.r)):
         for name, version in sorted(wanted.items()):
             # dpkg's second architecture of a package is told by its name.
             plain = _normal(name) if kind == PYTHON else name.partition(":")[0]
@@ -59,7 +59,7 @@ def lacking(listing: Listing, packages: Packages) -> tuple[str, ...]:
     for name, versions in sorted(packages.jars.items()):
         # Several jars of one name have their versions in one text.
         wanted_jars = [(JAR, name, version) for version in versions.split(", ")]
-        absent += [" ".join(each).strip() for each in wanted_jars if each not in has]
+        absent += [" ".join(jar).strip() for jar in wanted_jars if jar not in has]
     return tuple(absent)
 
 

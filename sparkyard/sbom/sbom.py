@@ -45,7 +45,7 @@ class Sbom:
     def kinds(self) -> dict[str, int]:
         """Return how many components there are of each kind, in a fixed order."""
         return {
-            kind: sum(each.kind == kind for each in self.components)
+            kind: sum(component.kind == kind for component in self.components)
             for kind in sbom_components.KINDS
         }
 
@@ -64,17 +64,17 @@ def of_image(image: str | ImageIdentity, created: str) -> Sbom:
     """
     identity = facts.resolve(image) if isinstance(image, str) else image
     # By digest, so that a tag that moves meanwhile does not mix two images.
-    seen, found = facts.collect(identity.digest), ownership.collect(identity)
-    return make(identity, seen, found, created)
+    seen, owned = facts.collect(identity.digest), ownership.collect(identity)
+    return make(identity, seen, owned, created)
 
 
 def make(
-    identity: ImageIdentity, seen: facts.Facts, found: ownership.Ownership, created: str
+    identity: ImageIdentity, seen: facts.Facts, owned: ownership.Ownership, created: str
 ) -> Sbom:
     """Return the SBOM of what was seen in an image; see `of_image`."""
     subject = sbom_components.subject(identity)
-    components = sbom_components.components(identity, seen, found, jars.locked_jars())
-    coverage = sbom_components.coverage(found)
+    components = sbom_components.components(identity, seen, owned, jars.locked_jars())
+    coverage = sbom_components.coverage(owned)
     at, name = _time(created), str(uuid.uuid5(_NAMESPACE, identity.digest))
     return Sbom(
         digest=identity.digest,
@@ -114,8 +114,8 @@ def check(spdx: bytes, cyclonedx: bytes, digest: str, packages: record.Packages)
             raise _refused(f"The {kind} document describes {told}, not {digest}.")
     one, other = (set(listing.packages) for listing in listings.values())
     if one != other or len(listings["SPDX"].packages) != len(listings["CycloneDX"].packages):
-        only = [f"{each} only in SPDX" for each in sorted(one - other)]
-        only += [f"{each} only in CycloneDX" for each in sorted(other - one)]
+        only = [f"{package} only in SPDX" for package in sorted(one - other)]
+        only += [f"{package} only in CycloneDX" for package in sorted(other - one)]
         raise _refused(
             f"The two documents of {digest} do not list the same packages: "
             f"{_some(only) or 'one lists a package twice'}."

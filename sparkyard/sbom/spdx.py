@@ -60,12 +60,15 @@ def write(  # noqa: PLR0913 - what a document is made of
         created=created,
         document_comment=f"{coverage}; {_bytes(coverage)}.",
     )
-    ids = {each.ref: _id(each) for each in components}
+    ids = {component.ref: _id(component) for component in components}
     relationships = [Relationship(_DOCUMENT, RelationshipType.DESCRIBES, _IMAGE)]
-    for each in components:
-        holder = ids.get(each.parent, _IMAGE)
-        relationships.append(Relationship(holder, RelationshipType.CONTAINS, ids[each.ref]))
-    packages = [_image(subject), *(_package(each, ids[each.ref]) for each in components)]
+    for component in components:
+        holder = ids.get(component.parent, _IMAGE)
+        relationships.append(Relationship(holder, RelationshipType.CONTAINS, ids[component.ref]))
+    packages = [
+        _image(subject),
+        *(_package(component, ids[component.ref]) for component in components),
+    ]
     document = Document(info, packages, relationships=relationships)
     converted = DocumentConverter().convert(document)  # type: ignore[no-untyped-call]
     return (json.dumps(converted, indent=1, ensure_ascii=False) + "\n").encode()
@@ -84,24 +87,24 @@ def read(data: bytes) -> listing.Listing:
 
     document = _parse(data)
     if messages := validate_full_spdx_document(document, VERSION):
-        raise ValueError("; ".join(each.validation_message for each in messages[:3]))
+        raise ValueError("; ".join(message.validation_message for message in messages[:3]))
     described = {
-        each.related_spdx_element_id
-        for each in document.relationships
-        if each.relationship_type == RelationshipType.DESCRIBES
+        relationship.related_spdx_element_id
+        for relationship in document.relationships
+        if relationship.relationship_type == RelationshipType.DESCRIBES
     }
-    images = [each for each in document.packages if each.spdx_id in described]
+    images = [package for package in document.packages if package.spdx_id in described]
     return listing.Listing(
         digest=images[0].version or "" if len(images) == 1 else "",
         packages=listing.sorted_packages(
             listing.Listed(
-                each.name,
-                each.version or "",
-                next((ref.locator for ref in each.external_references), ""),
-                (each.file_name or "").removeprefix("."),
+                package.name,
+                package.version or "",
+                next((ref.locator for ref in package.external_references), ""),
+                (package.file_name or "").removeprefix("."),
             )
-            for each in document.packages
-            if each.spdx_id not in described
+            for package in document.packages
+            if package.spdx_id not in described
         ),
     )
 
@@ -141,7 +144,7 @@ def _image(subject: Subject) -> Package:
     )
 
 
-def _package(each: Component, spdx_id: str) -> Package:
+def _package(component: Component, spdx_id: str) -> Package:
     from spdx_tools.spdx.model.checksum import Checksum, ChecksumAlgorithm  # noqa: PLC0415
     from spdx_tools.spdx.model.package import Package  # noqa: PLC0415
     from spdx_tools.spdx.model.spdx_no_assertion import SpdxNoAssertion  # noqa: PLC0415
@@ -149,19 +152,23 @@ def _package(each: Component, spdx_id: str) -> Package:
     unsure = SpdxNoAssertion()
     return Package(
         spdx_id=spdx_id,
-        name=each.name,
-        version=each.version or None,
-        file_name=f".{each.path}" if each.path else None,
-        supplier=_supplier(each) or unsure,
+        name=component.name,
+        version=component.version or None,
+        file_name=f".{component.path}" if component.path else None,
+        supplier=_supplier(component) or unsure,
         download_location=unsure,
         files_analyzed=False,
-        checksums=[Checksum(ChecksumAlgorithm.SHA256, each.sha256)] if each.sha256 else [],
+        checksums=[Checksum(ChecksumAlgorithm.SHA256, component.sha256)]
+        if component.sha256
+        else [],
         license_concluded=unsure,
-        license_declared=licensing().parse(each.licence) if each.licence else unsure,
-        license_comment=None if each.licence or not each.stated else f"It says: {each.stated}",
+        license_declared=licensing().parse(component.licence) if component.licence else unsure,
+        license_comment=None
+        if component.licence or not component.stated
+        else f"It says: {component.stated}",
         copyright_text=unsure,
-        comment=f"{each.files} files of the image, {each.bytes} bytes.",
-        external_references=[_purl(each.purl)],
+        comment=f"{component.files} files of the image, {component.bytes} bytes.",
+        external_references=[_purl(component.purl)],
     )
 
 
@@ -171,18 +178,18 @@ def _purl(locator: str) -> ExternalPackageRef:
     return ExternalPackageRef(ExternalPackageRefCategory.PACKAGE_MANAGER, "purl", locator)
 
 
-def _supplier(each: Component) -> Actor | None:
+def _supplier(component: Component) -> Actor | None:
     from spdx_tools.spdx.model.actor import Actor, ActorType  # noqa: PLC0415
 
-    if each.supplier is None:
+    if component.supplier is None:
         return None
-    return Actor(ActorType.ORGANIZATION, each.supplier.name, each.supplier.email or None)
+    return Actor(ActorType.ORGANIZATION, component.supplier.name, component.supplier.email or None)
 
 
-def _id(each: Component) -> str:
+def _id(component: Component) -> str:
     """Return an identifier of letters, digits, dots and dashes that no other component has."""
-    alone = hashlib.sha256(each.ref.encode()).hexdigest()[:10]
-    return f"SPDXRef-{each.kind}-{_word(each.name)}-{alone}"
+    alone = hashlib.sha256(component.ref.encode()).hexdigest()[:10]
+    return f"SPDXRef-{component.kind}-{_word(component.name)}-{alone}"
 
 
 def _word(text: str) -> str:

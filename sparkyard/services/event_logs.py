@@ -35,7 +35,7 @@ _NAME_ONE = (
 
 
 @dataclass(frozen=True)
-class Place:
+class LogPlace:
     """Where event logs are: on S3 at `url`, or else in `directory` of this machine."""
 
     url: str = ""
@@ -69,7 +69,7 @@ class User:
     groups: tuple[int, ...] = field(default=())
 
 
-def place(named: str) -> Place:
+def place(named: str) -> LogPlace:
     """Return the place that a text names.
 
     Raises:
@@ -139,12 +139,14 @@ def reader(who: User, directory: Path) -> User:
         EventLogsRefusedError: there are logs that `who` cannot read even so.
         OSError: the directory cannot be listed.
     """
-    found = {".": directory.stat()}
+    statuses = {".": directory.stat()}
     with os.scandir(directory) as entries:
-        found |= {each.name: each.stat() for each in entries if not each.name.startswith(".")}
-    groups = needed_groups(who, found.values())
+        statuses |= {
+            entry.name: entry.stat() for entry in entries if not entry.name.startswith(".")
+        }
+    groups = needed_groups(who, statuses.values())
     able = User(who.uid, who.gid, groups)
-    refused = sorted(name for name, status in found.items() if not may_read(able, status))
+    refused = sorted(name for name, status in statuses.items() if not may_read(able, status))
     if refused:
         raise EventLogsRefusedError(
             f"uid {who.uid} cannot read {directory / refused[0]}"
@@ -161,9 +163,9 @@ def conf_reader(who: User, conf: HadoopConf) -> User:
         FileAccessError: `who` cannot read it even so.
     """
     files = [conf.directory, *(conf.directory / name for name in _FILES)]
-    found = {file: file.stat() for file in files if file.exists()}
-    able = User(who.uid, who.gid, needed_groups(who, found.values()))
-    for file, status in found.items():
+    statuses = {file: file.stat() for file in files if file.exists()}
+    able = User(who.uid, who.gid, needed_groups(who, statuses.values()))
+    for file, status in statuses.items():
         if not may_read(able, status):
             raise FileAccessError(
                 f"{file} cannot be read by uid {who.uid}, as which the history server runs.",
@@ -172,13 +174,13 @@ def conf_reader(who: User, conf: HadoopConf) -> User:
     return able
 
 
-def needed_groups(who: User, found: Iterable[os.stat_result]) -> tuple[int, ...]:
+def needed_groups(who: User, statuses: Iterable[os.stat_result]) -> tuple[int, ...]:
     """Return the gids that `who` must have besides their own to read as much as can be read."""
     return tuple(
         sorted(
             {
                 status.st_gid
-                for status in found
+                for status in statuses
                 if not may_read(who, status)
                 and may_read(User(who.uid, who.gid, (status.st_gid,)), status)
             }
@@ -201,7 +203,7 @@ def defaults(conf: HadoopConf, wanted: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in wanted.items() if key not in conf.properties}
 
 
-def _on_s3(named: str) -> Place:
+def _on_s3(named: str) -> LogPlace:
     url = urlsplit(named)
     if "@" in url.netloc:
         raise SettingsError(
@@ -210,10 +212,10 @@ def _on_s3(named: str) -> Place:
         )
     if not re.fullmatch(r"[A-Za-z0-9._-]+", url.netloc) or re.search(r"[\s\"'\\?#]", named):
         raise SettingsError(f"{named} names no bucket and prefix.", _NAME_ONE)
-    return Place(url=named)
+    return LogPlace(url=named)
 
 
-def _here(directory: Path) -> Place:
+def _here(directory: Path) -> LogPlace:
     directory = directory.absolute()
     if not directory.exists():
         raise SettingsError(
@@ -222,7 +224,7 @@ def _here(directory: Path) -> Place:
         )
     if not directory.is_dir():
         raise SettingsError(f"{directory} is no directory.", _NAME_ONE)
-    return Place(directory=directory.resolve())
+    return LogPlace(directory=directory.resolve())
 
 
 def _within(file: Path, directory: Path) -> bool:
@@ -242,4 +244,4 @@ def _properties(file: Path, content: bytes) -> set[str]:
             f"{file} is no configuration of Hadoop's: its root is <{root.tag}>.",
             "Write <configuration><property><name>...</name><value>...</value></property> ...",
         )
-    return {(each.findtext("name") or "").strip() for each in root.iter("property")}
+    return {(element.findtext("name") or "").strip() for element in root.iter("property")}

@@ -29,7 +29,7 @@ from sparkyard.errors import (
 )
 from sparkyard.plan.plan import LABEL, Site
 from sparkyard.services import event_logs, local_container
-from sparkyard.services.event_logs import HadoopConf, Place, User
+from sparkyard.services.event_logs import HadoopConf, LogPlace, User
 from sparkyard.services.local_container import LocalContainer
 from sparkyard.settings import Settings
 
@@ -76,7 +76,7 @@ class Wanted:
         network: of the engine, which its container joins; its default one without.
     """
 
-    logs: Place
+    logs: LogPlace
     conf: HadoopConf | None
     port: str
     network: str = ""
@@ -163,7 +163,7 @@ def stop(name: str = NAME) -> bool:
     return _container(name).remove()
 
 
-def explain(log: str, place: Place) -> SparkyardError:
+def explain(log: str, place: LogPlace) -> SparkyardError:
     """Return the error that the server's log tells of, with the lines that matter."""
     lines = [line for line in log.splitlines() if not re.match(r"\s+(at |\.\.\. )", line)]
     lines = [line for line in lines if " INFO " not in line] or lines
@@ -208,13 +208,13 @@ def explain(log: str, place: Place) -> SparkyardError:
 def _image(site: Site) -> tuple[str, User]:
     """Return the image's digest, and who is to run in it: never root."""
     reference = site.name(site.family.pair.executors)
-    found = engine.inspect([reference]).get(reference)
-    if not found:
+    image = engine.inspect([reference]).get(reference)
+    if not image:
         raise ImageMissingError(f"The image {reference} is not built.", "Run `nox -s executors`.")
     if os.getuid():
-        return str(found["Id"]), User(os.getuid(), os.getgid())
-    uid, _, gid = str(found["Config"]["User"]).partition(":")
-    return str(found["Id"]), User(int(uid), int(gid or 0))
+        return str(image["Id"]), User(os.getuid(), os.getgid())
+    uid, _, gid = str(image["Config"]["User"]).partition(":")
+    return str(image["Id"]), User(int(uid), int(gid or 0))
 
 
 def _reader(asked: Wanted, who: User) -> User:
@@ -273,19 +273,19 @@ def _not_started(asked: Wanted, said: str) -> SparkyardError:
 def _wait(container: LocalContainer, asked: Wanted) -> int:
     """Wait until the server has listed the logs once, and return how many applications it shows."""
     deadline = time.monotonic() + PATIENCE
-    found = False
+    looked = False
     with urllib3.PoolManager(retries=False, timeout=30) as client:
         while True:
             # The API has no word for it. A page's count of logs that are being read is older than
             # its time of the last look: so the page after the first one with a time counts.
             page = _get(client, asked.url)
-            if found and page and not _BUSY.search(page):
+            if looked and page and not _BUSY.search(page):
                 # Its first answer takes long; none is not the same as an empty list.
                 listed = _get(client, f"{asked.url}/api/v1/applications")
                 if listed:
                     return len(json.loads(listed))
-            if not found and "last-updated" in page:
-                found = True
+            if not looked and "last-updated" in page:
+                looked = True
                 continue
             late = time.monotonic() > deadline
             if late or not container.state().running or _FAILED_SCAN in container.log(200):

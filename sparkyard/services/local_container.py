@@ -47,12 +47,12 @@ class LocalContainer:
 
     def state(self) -> State:
         """Return how it is now. Raises EngineMissingError: no engine answers."""
-        found = self._document()
-        ports = (found.get("HostConfig") or {}).get("PortBindings") or {}
-        bound = [each for each in ports.get(f"{self.inside}/tcp") or [] if each]
-        labels = (found.get("Config") or {}).get("Labels") or {}
+        document = self._document()
+        ports = (document.get("HostConfig") or {}).get("PortBindings") or {}
+        bound = [binding for binding in ports.get(f"{self.inside}/tcp") or [] if binding]
+        labels = (document.get("Config") or {}).get("Labels") or {}
         return State(
-            bool((found.get("State") or {}).get("Running")),
+            bool((document.get("State") or {}).get("Running")),
             str(bound[0]["HostPort"]) if bound else "",
             str(labels.get(self.label, "")),
         )
@@ -91,8 +91,8 @@ class LocalContainer:
         return bool(self._document()) and engine.client("rm", "-f", self.name).exit_code == 0
 
     def _document(self) -> dict[str, Any]:
-        found = engine.client("container", "inspect", self.name)
-        documents = json.loads(found.stdout or "[]")
+        inspected = engine.client("container", "inspect", self.name)
+        documents = json.loads(inspected.stdout or "[]")
         return dict(documents[0]) if documents else {}
 
 

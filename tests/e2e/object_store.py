@@ -8,10 +8,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from bench.s3 import server as s3_server
+from bench.s3.server import Recipe
 from sparkyard.command import run
 from sparkyard.plan.plan import Site
-from sparkyard.services import s3_server
-from sparkyard.services.s3_server import Recipe
 from tests.e2e.cluster import BUCKET, S3
 from tests.support import Container, Lab
 

@@ -18,7 +18,7 @@ import pytest
 from sparkyard.command import run
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import LockedDeb
-from sparkyard.settings import DEBIAN, DEBIAN_SECURITY
+from sparkyard.settings import DEBIAN_ARCHIVE, SECURITY_ARCHIVE
 from tests.e2e.bad_input import (
     IMAGE,
     STACK,
@@ -177,7 +177,10 @@ def test_another_debian_package_in_its_place(
 def index_alone(handler: http.server.BaseHTTPRequestHandler) -> None:
     """Answer with what Debian has in that place, for an index; have nothing else."""
     place = handler.path
-    for beginning, archive in (("/debian/dists/", DEBIAN), ("/security/dists/", DEBIAN_SECURITY)):
+    for beginning, archive in (
+        ("/debian/dists/", DEBIAN_ARCHIVE),
+        ("/security/dists/", SECURITY_ARCHIVE),
+    ):
         if place.startswith(beginning):
             url = f"{archive}/{place.split('/', 2)[2]}"
             try:

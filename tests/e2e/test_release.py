@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
+from bench import builds
 from sparkyard import paths
-from sparkyard.bench import bench
 from sparkyard.command import run
 from sparkyard.commands import diff
 from sparkyard.engine import engine
@@ -86,7 +86,7 @@ def family(
     """The family, built; nothing is proven or released yet."""
     directory = tmp_path_factory.mktemp("release")
     root = directory / "checkout"
-    for file in bench.files_of_checkout():
+    for file in builds.files_of_checkout():
         (root / file).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(paths.ROOT / file, root / file)
     (root / ".venv").symlink_to(paths.ROOT / ".venv")
@@ -138,7 +138,7 @@ def untested(family: Family) -> Ended:
 def released(family: Family, untested: Ended) -> Family:
     """Two releases, between which one Python package changed; the second one is proven."""
     assert untested.exit_code == 0, untested.stderr[-4000:]
-    bench.bump(family.root)
+    builds.bump(family.root)
     family.commit("Another version of one package")
     family.must("build")
     family.prove()
@@ -191,9 +191,9 @@ def test_the_same_command_again_sends_nothing(released: Family) -> None:
 
 def test_the_diff_names_the_one_package(released: Family) -> None:
     changes: dict[str, Any] = json.loads(released.must("diff", "0.1.0", "0.2.0", "--json"))
-    assert bench.BUMPED in json.dumps(changes)
+    assert builds.BUMPED in json.dumps(changes)
     text = released.must("diff", "0.1.0", "0.2.0")
-    assert bench.BUMPED in text
+    assert builds.BUMPED in text
 
 
 def test_a_channel_moves_and_returns(released: Family, registry: Served) -> None:

@@ -13,12 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.chaos import client
-from sparkyard.chaos import family as chaos_family
-from sparkyard.chaos.chaos import Client
-from sparkyard.chaos.client import Task
-from sparkyard.chaos.reader import MOVING, Reader
-from sparkyard.chaos.registry import OwnRegistry, own_registry, sent_twice
 from sparkyard.errors import (
     HashMismatchError,
     ImmutableTagError,
@@ -40,6 +34,11 @@ from sparkyard.release.releases import Place
 from sparkyard.services import local_registry
 from sparkyard.settings import Settings
 from tests.e2e import fault_proxy as faults
+from tests.e2e.chaos import client, made_family
+from tests.e2e.chaos.client import Task
+from tests.e2e.chaos.kills import Client
+from tests.e2e.chaos.reader import MOVING, Reader
+from tests.e2e.chaos.registry import OwnRegistry, own_registry, sent_twice
 from tests.e2e.fault_proxy import Exchange, Fault, Proxy, Tokens
 from tests.support import Lab
 
@@ -53,7 +52,7 @@ ALWAYS = 10**6
 
 
 @dataclass
-class Family:
+class ReleasedFamily:
     """A family that was released to a registry `number` times."""
 
     own: OwnRegistry
@@ -113,14 +112,14 @@ def own(image: str, lab: Lab) -> Iterator[OwnRegistry]:
 
 
 @pytest.fixture(scope="module")
-def released(own: OwnRegistry, tmp_path_factory: pytest.TempPathFactory) -> Family:
-    made = Family(own, "family", tmp_path_factory.mktemp("layout"))
+def released(own: OwnRegistry, tmp_path_factory: pytest.TempPathFactory) -> ReleasedFamily:
+    made = ReleasedFamily(own, "family", tmp_path_factory.mktemp("layout"))
     made.completes(1)
     return made
 
 
 @pytest.fixture
-def family(released: Family) -> Iterator[Family]:
+def family(released: ReleasedFamily) -> Iterator[ReleasedFamily]:
     yield released
     # A claim that a failed test left is of this process, which lives.
     place = released.place(limits=PATIENT)
@@ -164,17 +163,19 @@ ALONE = {
 
 
 @pytest.mark.parametrize("kind", OVERCOME)
-def test_a_release_overcomes_all_faults_of_a_kind(family: Family, proxy: Proxy, kind: str) -> None:
+def test_a_release_overcomes_all_faults_of_a_kind(
+    family: ReleasedFamily, proxy: Proxy, kind: str
+) -> None:
     overcomes(family, proxy, *OVERCOME[kind].values())
 
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ALONE)
-def test_a_release_overcomes_a_fault(family: Family, proxy: Proxy, name: str) -> None:
+def test_a_release_overcomes_a_fault(family: ReleasedFamily, proxy: Proxy, name: str) -> None:
     overcomes(family, proxy, ALONE[name])
 
 
-def overcomes(family: Family, proxy: Proxy, *given: Fault) -> None:
+def overcomes(family: ReleasedFamily, proxy: Proxy, *given: Fault) -> None:
     """Release a version while each of these happens, and see that all is there."""
     proxy.faults = [replace(fault) for fault in given]
     following = family.number + 1
@@ -254,7 +255,7 @@ def overcomes(family: Family, proxy: Proxy, *given: Fault) -> None:
     ],
 )
 def test_a_release_stops_whole_and_goes_on_when_it_never_ends(
-    family: Family,
+    family: ReleasedFamily,
     proxy: Proxy,
     fault: Fault,
     error: type[SparkyardError],
@@ -271,7 +272,7 @@ def test_a_release_stops_whole_and_goes_on_when_it_never_ends(
     family.completes(following)
 
 
-def test_a_token_that_expires_in_the_midst_is_renewed(family: Family, proxy: Proxy) -> None:
+def test_a_token_that_expires_in_the_midst_is_renewed(family: ReleasedFamily, proxy: Proxy) -> None:
     proxy.tokens = tokens = Tokens(proxy)
     proxy.faults = [
         Fault("PUT", BLOB, faults.first(tokens.expire), after=1),
@@ -287,7 +288,7 @@ def test_a_token_that_expires_in_the_midst_is_renewed(family: Family, proxy: Pro
 
 @pytest.mark.parametrize("path", [BLOB, RECORD], ids=["in a blob", "at the record"])
 def test_a_registry_that_dies_and_comes_back_is_waited_for(
-    family: Family, proxy: Proxy, path: str
+    family: ReleasedFamily, proxy: Proxy, path: str
 ) -> None:
     def dies(exchange: Exchange) -> None:
         exchange.rfile.read(int(exchange.headers["Content-Length"]) // 2)
@@ -304,9 +305,9 @@ def test_a_registry_that_dies_and_comes_back_is_waited_for(
     family.number = following
 
 
-def test_an_immutable_tag_that_is_taken_is_named_with_both_digests(family: Family) -> None:
+def test_an_immutable_tag_that_is_taken_is_named_with_both_digests(family: ReleasedFamily) -> None:
     following = family.number + 1
-    made = chaos_family.make(family.seed, following)
+    made = made_family.make(family.seed, following)
     place = family.place()
     path = place.repository(made.images[2].name).path
     other = place.registry.manifest(path, f"1.{family.number}.0")
@@ -323,13 +324,13 @@ def test_an_immutable_tag_that_is_taken_is_named_with_both_digests(family: Famil
 
 @pytest.mark.parametrize("when", ["before the look", "after the write"])
 def test_a_tag_that_somebody_else_moves_meanwhile_is_told(
-    family: Family, proxy: Proxy, when: str
+    family: ReleasedFamily, proxy: Proxy, when: str
 ) -> None:
     following = family.number + 1
     place = family.place()
-    made = chaos_family.make(family.seed, following)
+    made = made_family.make(family.seed, following)
     path = place.repository("pyspark-notebook").path
-    other = place.registry.manifest(path, chaos_family.make(family.seed, 1).version)
+    other = place.registry.manifest(path, made_family.make(family.seed, 1).version)
 
     def overwrite() -> None:
         place.registry.put_manifest(path, "main", other)
@@ -350,7 +351,7 @@ def test_a_tag_that_somebody_else_moves_meanwhile_is_told(
     family.completes(following)
 
 
-def test_absent_and_unreachable_are_two_answers(family: Family) -> None:
+def test_absent_and_unreachable_are_two_answers(family: ReleasedFamily) -> None:
     with pytest.raises(RegistryAbsentError):
         family.place().fetch("9.9.9")
     family.own.kill()
@@ -365,7 +366,9 @@ def test_absent_and_unreachable_are_two_answers(family: Family) -> None:
     family.completes(family.number + 1)
 
 
-def test_a_claim_of_a_dead_process_elsewhere_is_named_and_can_be_taken_over(family: Family) -> None:
+def test_a_claim_of_a_dead_process_elsewhere_is_named_and_can_be_taken_over(
+    family: ReleasedFamily,
+) -> None:
     # The lowest name, which nobody waits for to step back.
     board = RegistryBoard(family.place().registry, family.place().releases)
     died = replace(
@@ -382,7 +385,9 @@ def test_a_claim_of_a_dead_process_elsewhere_is_named_and_can_be_taken_over(fami
     family.number = following
 
 
-def test_clocks_that_jump_change_nothing(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clocks_that_jump_change_nothing(
+    family: ReleasedFamily, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance = random.Random(7)  # noqa: S311 - years to jump by
 
     class Jumping(datetime):
@@ -392,7 +397,7 @@ def test_clocks_that_jump_change_nothing(family: Family, monkeypatch: pytest.Mon
             return cls.fromtimestamp(moment.timestamp(), tz)
 
     monkeypatch.setattr("sparkyard.release.claim.datetime", Jumping)
-    monkeypatch.setattr("sparkyard.chaos.client.datetime", Jumping)
+    monkeypatch.setattr("tests.e2e.chaos.client.datetime", Jumping)
     monkeypatch.setattr(time, "time", lambda: float(chance.randrange(2**31)))
     for _ in range(2):
         family.completes(family.number + 1)
@@ -407,7 +412,7 @@ def test_of_two_that_release_at_once_one_wins_and_nothing_is_mixed(
     while len(ends) < 3 or (ReleaseInProgressError.exit_code not in ends and len(ends) < 8):
         round_ = len(ends)
         namespace = f"contest-{round_}"
-        both = [Family(own, namespace, tmp_path / f"{round_}-{n}", seed=n) for n in (1, 2)]
+        both = [ReleasedFamily(own, namespace, tmp_path / f"{round_}-{n}", seed=n) for n in (1, 2)]
         codes = _at_once([each.task(1) for each in both])
         won = [each for each, (code, _) in zip(both, codes, strict=True) if code == 0]
         lost = [code for code, _ in codes if code]
@@ -423,7 +428,7 @@ def test_of_two_that_release_the_same_at_once_none_fails_otherwise(
     own: OwnRegistry, tmp_path: Path
 ) -> None:
     for round_ in range(3):
-        same = Family(own, f"same-{round_}", tmp_path / f"{round_}")
+        same = ReleasedFamily(own, f"same-{round_}", tmp_path / f"{round_}")
         codes = [code for code, _ in _at_once([same.task(1), same.task(1)])]
         assert 0 in codes
         assert set(codes) <= {0, ReleaseInProgressError.exit_code}
@@ -439,7 +444,7 @@ def test_a_registry_that_is_read_only_is_told_and_the_release_goes_on_afterwards
     options = ("--volume", f"{store}:{DATA}")
     read_only = {"REGISTRY_STORAGE_MAINTENANCE_READONLY": '{"enabled": true}'}
     with own_registry(image, label=lab.label, options=options) as running:
-        family = Family(running, "family", tmp_path / "layout")
+        family = ReleasedFamily(running, "family", tmp_path / "layout")
         family.completes(1)
     with own_registry(image, label=lab.label, options=options, environment=read_only) as running:
         family = replace(family, own=running)
@@ -457,7 +462,7 @@ def test_a_registry_whose_disk_is_full_is_told_and_the_release_goes_on_afterward
 ) -> None:
     options = ("--tmpfs", f"{DATA}:size=14m,uid=1000")
     with own_registry(image, label=lab.label, options=options) as running:
-        family = Family(running, "family", tmp_path / "layout")
+        family = ReleasedFamily(running, "family", tmp_path / "layout")
         family.completes(1)
         inside = ["docker", "exec", running.container]
         subprocess.run(
@@ -474,8 +479,8 @@ def test_a_registry_whose_disk_is_full_is_told_and_the_release_goes_on_afterward
         family.completes(2)
 
 
-def test_no_blob_was_sent_twice_in_all_that(own: OwnRegistry, family: Family) -> None:
-    made = [chaos_family.make(family.seed, n) for n in range(1, family.number + 1)]
+def test_no_blob_was_sent_twice_in_all_that(own: OwnRegistry, family: ReleasedFamily) -> None:
+    made = [made_family.make(family.seed, n) for n in range(1, family.number + 1)]
     known = {digest for each in made for image in each.images for digest in image.blobs}
     in_family = [line for line in own.log() if "/v2/family/" in line]
     assert not known & set(sent_twice(in_family))

@@ -15,7 +15,7 @@ from typing import Any
 
 from tests.e2e.cluster import QUICK_START
 from tests.kubernetes.kube import Document, Kube, Pod
-from tests.notebook import Cell, Place, run_notebook
+from tests.notebook import Cell, DriverPlace, run_notebook
 from tests.support import Lab
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
@@ -57,7 +57,7 @@ def side_by_side(count: int) -> Iterator[ThreadPoolExecutor]:
 class Notebook:
     """Where a notebook runs, the namespace of its executors, and the variables of its kernels."""
 
-    place: Place
+    place: DriverPlace
     kube: Kube
     environment: Mapping[str, str] = field(default_factory=dict)
 

@@ -6,9 +6,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bench.s3 import server as s3_server
 from sparkyard.kubernetes.access import address_towards
 from sparkyard.plan.plan import Site
-from sparkyard.services import s3_server
 from tests.e2e import object_store
 from tests.e2e.cluster import S3
 from tests.kubernetes.driver import Notebook

@@ -11,16 +11,14 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from sparkyard.bench import kubernetes as measures
-from sparkyard.bench import kubernetes_images as images
-from sparkyard.bench import kubernetes_place as places
-from sparkyard.bench import kubernetes_pods as pods
-from sparkyard.commands import bench
+from bench import __main__ as bench
+from bench.kubernetes import images, measures, pods
+from bench.kubernetes import namespace as namespaces
+from bench.s3 import server as s3_server
 from sparkyard.errors import ClusterJobError, ClusterNotConfiguredError
 from sparkyard.kubernetes import access
 from sparkyard.kubernetes.cluster import Cluster
 from sparkyard.plan import plan
-from sparkyard.services import s3_server
 
 
 def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
@@ -57,7 +55,7 @@ def test_a_cluster_is_measured_only_where_that_is_asked_for() -> None:
 def test_without_a_cluster_nothing_is_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("KUBECONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(ClusterNotConfiguredError), places.made(plan.site()):
+    with pytest.raises(ClusterNotConfiguredError), namespaces.made(plan.site()):
         pytest.fail("there is no cluster")
 
 
@@ -104,12 +102,12 @@ def test_the_rights_of_the_deployment_are_given_in_the_namespace_and_nowhere_els
 
 def test_an_answer_is_found_behind_a_progress_bar() -> None:
     wrote = 'noise\n[Stage 0:>   (0 + 2) / 4]\r        \rBENCH {"on": [1.5]}\nBENCHMARK {}\n'
-    assert places.answer_in(wrote) == {"on": [1.5]}
+    assert namespaces.answer_in(wrote) == {"on": [1.5]}
 
 
 def test_a_program_without_an_answer_is_an_error_with_its_last_lines() -> None:
     with pytest.raises(ClusterJobError) as caught:
-        places.answer_in("first\nlast words\n")
+        namespaces.answer_in("first\nlast words\n")
     assert "last words" in caught.value.detail
 
 
@@ -196,7 +194,7 @@ def test_a_heap_is_read_off_what_java_writes() -> None:
 def test_what_images_are_compared_is_all_built_from_the_executors() -> None:
     stages = [
         line.split()
-        for line in (places.PROGRAMS / "Dockerfile").read_text().splitlines()
+        for line in (namespaces.PROGRAMS.with_name("Dockerfile")).read_text().splitlines()
         if line.startswith("FROM ")
     ]
     assert {words[1] for words in stages} == {"executors"}

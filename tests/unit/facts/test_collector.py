@@ -12,26 +12,33 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard.facts import collector, facts
+from sparkyard.facts import facts
+from sparkyard.facts.collector import configuration, document, interpreters, spark, system
+from sparkyard.facts.collector.configuration import Configuration
+from sparkyard.facts.collector.inspection import Hashes, Inspection
+from sparkyard.facts.collector.packages import package_facts
+from sparkyard.facts.collector.redaction import WITHHELD, without_secrets
+from sparkyard.facts.collector.spark import jar_facts
+from sparkyard.facts.inside.properties import properties
 from tests.unit.facts import small_python
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """Make a Spark with three jars, one of which tells Spark's version from within."""
-    spark = tmp_path / "spark"
-    (spark / "jars").mkdir(parents=True)
-    (spark / "conf").mkdir()
-    with zipfile.ZipFile(spark / "jars" / "spark-core_2.12-3.5.9.jar", "w") as jar:
+    directory = tmp_path / "spark"
+    (directory / "jars").mkdir(parents=True)
+    (directory / "conf").mkdir()
+    with zipfile.ZipFile(directory / "jars" / "spark-core_2.12-3.5.9.jar", "w") as jar:
         jar.writestr("spark-version-info.properties", "version=3.5.7\nrevision=abc\n")
-    with zipfile.ZipFile(spark / "jars" / "scala-library-2.12.18.jar", "w") as jar:
+    with zipfile.ZipFile(directory / "jars" / "scala-library-2.12.18.jar", "w") as jar:
         jar.writestr("library.properties", "version.number=2.12.18\n")
-    (spark / "jars" / "hadoop-client-api-3.3.4.jar").write_bytes(b"no zip at all")
-    return spark
+    (directory / "jars" / "hadoop-client-api-3.3.4.jar").write_bytes(b"no zip at all")
+    return directory
 
 
-def collection(**env: str) -> collector.Collection:
-    return collector.Collection({"PATH": "/usr/bin:/bin", **env})
+def look(**env: str) -> Inspection:
+    return Inspection({"PATH": "/usr/bin:/bin", **env})
 
 
 def site(tmp_path: Path, record: str | None = None) -> Path:
@@ -58,24 +65,24 @@ RECORD = (
 
 def test_a_package_is_hashed_by_its_files_and_not_by_its_record(tmp_path: Path) -> None:
     directory = site(tmp_path, RECORD)
-    [before], _ = collector.package_facts(collection(), [str(directory)])
+    [before], _ = package_facts(Hashes(), [str(directory)])
     assert (before["name"], before["version"], before["installer"]) == ("demo-pkg", "1.2", "uv")
     assert before["basis"] == "RECORD"
     assert before["altered"] == ["demo_pkg/__init__.py"]  # the RECORD's claim is invented
     (directory / "demo_pkg" / "__init__.py").write_text("x = 2\n")
-    [after], _ = collector.package_facts(collection(), [str(directory)])
+    [after], _ = package_facts(Hashes(), [str(directory)])
     assert before["sha256"] != after["sha256"]
 
 
 def test_installer_notes_and_byte_code_do_not_count(tmp_path: Path) -> None:
     directory = site(tmp_path, RECORD)
-    [before], _ = collector.package_facts(collection(), [str(directory)])
+    [before], _ = package_facts(Hashes(), [str(directory)])
     info = directory / "Demo_Pkg-1.2.dist-info"
     (info / "INSTALLER").write_text("pip\n")
     (info / "RECORD").write_text("".join(reversed(RECORD.splitlines(keepends=True))))
     (directory / "demo_pkg" / "__pycache__").mkdir()
     (directory / "demo_pkg" / "__pycache__" / "__init__.pyc").write_bytes(b"now")
-    [after], loose = collector.package_facts(collection(), [str(directory)])
+    [after], loose = package_facts(Hashes(), [str(directory)])
     assert before["sha256"] == after["sha256"]
     assert loose["count"] == 0
 
@@ -83,14 +90,14 @@ def test_installer_notes_and_byte_code_do_not_count(tmp_path: Path) -> None:
 def test_a_file_that_the_record_lists_and_is_gone_is_named(tmp_path: Path) -> None:
     directory = site(tmp_path, RECORD)
     (directory / "demo_pkg" / "__init__.py").unlink()
-    [package], _ = collector.package_facts(collection(), [str(directory)])
+    [package], _ = package_facts(Hashes(), [str(directory)])
     assert package["absent"] == ["demo_pkg/__init__.py"]
 
 
 def test_a_package_without_record_is_known_by_its_modules(tmp_path: Path) -> None:
     directory = site(tmp_path)
     (directory / "Demo_Pkg-1.2.dist-info" / "top_level.txt").write_text("demo_pkg\n")
-    [package], loose = collector.package_facts(collection(), [str(directory)])
+    [package], loose = package_facts(Hashes(), [str(directory)])
     assert package["basis"] == "top_level.txt"
     assert package["sha256"]
     assert loose["count"] == 0
@@ -100,14 +107,14 @@ def test_a_package_of_which_no_file_is_known_has_no_hash(tmp_path: Path) -> None
     directory = tmp_path / "site-packages"
     directory.mkdir()
     (directory / "ghost-1.0.egg-info").write_text("Name: ghost\nVersion: 1.0\n")
-    [package], _ = collector.package_facts(collection(), [str(directory)])
+    [package], _ = package_facts(Hashes(), [str(directory)])
     assert package["sha256"] is None
 
 
 def test_files_of_no_package_are_listed(tmp_path: Path) -> None:
     directory = site(tmp_path, RECORD)
     (directory / "loose.pth").write_text("import os\n")
-    _, loose = collector.package_facts(collection(), [str(directory)])
+    _, loose = package_facts(Hashes(), [str(directory)])
     sha = hashlib.sha256(b"import os\n").hexdigest()
     assert loose["files"] == {str(directory / "loose.pth"): sha}
 
@@ -117,28 +124,28 @@ def test_jars_and_conf_inside_pyspark_are_not_loose_files(tmp_path: Path) -> Non
     for name in ("pyspark/conf/spark-defaults.conf", "pyspark/jars/more.jar", "pyspark/more.py"):
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text("x")
-    _, loose = collector.package_facts(collection(), [str(directory)])
+    _, loose = package_facts(Hashes(), [str(directory)])
     assert list(loose["files"]) == [str(directory / "pyspark" / "more.py")]
 
 
 def test_the_first_directory_on_the_path_wins_and_a_second_copy_is_listed(tmp_path: Path) -> None:
     first, second = site(tmp_path / "a", RECORD), site(tmp_path / "b", RECORD)
     (second / "Demo_Pkg-1.2.dist-info" / "METADATA").write_text("Name: demo_pkg\nVersion: 7\n")
-    packages, _ = collector.package_facts(collection(), [str(first), str(second)])
+    packages, _ = package_facts(Hashes(), [str(first), str(second)])
     versions = {package["name"]: package["version"] for package in packages}
     assert versions == {"demo-pkg": "1.2", f"demo-pkg in {second}": "7"}
 
 
 def test_spark_is_read_from_inside_its_jars(home: Path) -> None:
-    spark = collector.spark_facts(collection(), str(home), "SPARK_HOME")
-    assert spark["version"] == "3.5.7"
-    assert spark["version_of_jar_name"] == "3.5.9"
-    assert (spark["scala"], spark["hadoop"], spark["revision"]) == ("2.12.18", "3.3.4", "abc")
+    written = spark.spark_facts(look(), str(home), "SPARK_HOME")
+    assert written["version"] == "3.5.7"
+    assert written["version_of_jar_name"] == "3.5.9"
+    assert (written["scala"], written["hadoop"], written["revision"]) == ("2.12.18", "3.3.4", "abc")
 
 
 def test_a_spark_home_without_jars_is_a_reason() -> None:
-    found, why = collector.find_spark_home({"SPARK_HOME": "/nowhere"})
-    assert found is None
+    directory, why = spark.find_spark_home({"SPARK_HOME": "/nowhere"})
+    assert directory is None
     assert "/nowhere" in why
 
 
@@ -149,18 +156,18 @@ def test_extra_jars_come_from_the_class_path_and_each_file_counts_once(
     extra.mkdir()
     (extra / "one.jar").write_bytes(b"1")
     (extra / "two.jar").write_bytes(b"2")
-    found = collection(SPARK_DIST_CLASSPATH=f"{extra}/*:{home}/jars/scala-library-2.12.18.jar")
-    found.defaults = {"spark.executor.extraClassPath": f"{extra}/one.jar:/etc/hadoop"}
-    jars = collector.jar_facts(found, str(home))
+    inspection = look(SPARK_DIST_CLASSPATH=f"{extra}/*:{home}/jars/scala-library-2.12.18.jar")
+    conf = Configuration(defaults={"spark.executor.extraClassPath": f"{extra}/one.jar:/etc/hadoop"})
+    jars = jar_facts(inspection, conf, str(home))
     assert jars is not None
     assert [jar["name"] for jar in jars if jar["group"] == "extra"] == ["one.jar", "two.jar"]
     assert len(jars) == 5
 
 
 def test_no_spark_no_jars_and_a_reason() -> None:
-    found = collection()
-    assert collector.jar_facts(found, None) is None
-    assert found.missing["jars"]
+    inspection = look()
+    assert jar_facts(inspection, Configuration(), None) is None
+    assert inspection.missing["jars"]
 
 
 @pytest.mark.parametrize(
@@ -173,10 +180,19 @@ def test_no_spark_no_jars_and_a_reason() -> None:
         ("spark.a", {"spark.a": ""}),
         ("# spark.a b", {}),
         ("", {}),
+        ("spark.a=b\\\n  c\nspark.\\u0064 e", {"spark.a": "bc", "spark.d": "e"}),
     ],
 )
 def test_spark_defaults_is_parsed_as_spark_does(line: str, expected: dict[str, str]) -> None:
-    assert collector.parse_properties(line) == expected
+    assert properties(line) == expected
+
+
+def test_defaults_that_java_refuses_are_a_reason(home: Path) -> None:
+    (home / "conf" / "spark-defaults.conf").write_text("spark.a b\nspark.b \\u12\n")
+    inspection = look()
+    conf = configuration.read(inspection, str(home))
+    assert conf.shown(())["defaults"] is None
+    assert "line 2" in inspection.missing["conf.defaults"]
 
 
 @pytest.mark.parametrize(
@@ -199,48 +215,49 @@ def test_a_secret_never_ends_in_facts(home: Path, key: str, value: str) -> None:
     (home / "conf" / "spark-defaults.conf").write_text(f"{key} {value}\n")
     (home / "conf" / "spark-env.sh").write_text("export AWS_SECRET_ACCESS_KEY=hunter2\n")
     (home / "conf" / "core-site.xml").write_text("<configuration>hunter2</configuration>")
-    conf = collector.conf_facts(collection(SPARK_HOME=str(home)), str(home))
+    conf = configuration.read(look(SPARK_HOME=str(home)), str(home)).shown(document.ENVIRONMENT)
     assert key in conf["defaults"]
     assert "hunter2" not in json.dumps(conf)
-    assert collector.WITHHELD in conf["defaults"][key]
+    assert WITHHELD in conf["defaults"][key]
 
 
 def test_a_usual_value_is_kept_as_it_is() -> None:
     for key, value in (("spark.sql.shuffle.partitions", "8"), ("spark.master", "k8s://https://h")):
-        assert collector.without_secrets(key, value) == value
+        assert without_secrets(key, value) == value
 
 
 def test_configuration_outranks_the_environment() -> None:
-    found = collection(PYSPARK_PYTHON="/env/python")
-    assert collector.choose_pythons(found)["worker"] == ("/env/python", "PYSPARK_PYTHON")
-    assert collector.choose_pythons(found)["driver"] == ("/env/python", "PYSPARK_PYTHON")
-    found.defaults = {"spark.pyspark.python": "/conf/python"}
-    assert collector.choose_pythons(found)["worker"] == ("/conf/python", "spark.pyspark.python")
-    assert collector.choose_pythons(collection())["worker"][0] == "python3"
+    env = {"PYSPARK_PYTHON": "/env/python"}
+    chosen = interpreters.choose_pythons(env, Configuration())
+    assert chosen["worker"] == chosen["driver"] == ("/env/python", "PYSPARK_PYTHON")
+    conf = Configuration(defaults={"spark.pyspark.python": "/conf/python"})
+    chosen = interpreters.choose_pythons(env, conf)
+    assert chosen["worker"] == ("/conf/python", "spark.pyspark.python")
+    assert interpreters.choose_pythons({}, Configuration())["worker"][0] == "python3"
 
 
 def test_jupyter_as_driver_python_leads_to_its_interpreter(tmp_path: Path) -> None:
     script = tmp_path / "jupyter"
     script.write_text(f"#!{sys.executable}\n")
     script.chmod(0o755)
-    path, _ = collector.interpreter_of("jupyter", {"PATH": str(tmp_path)})
+    path, _ = interpreters.interpreter_of("jupyter", {"PATH": str(tmp_path)})
     assert path == sys.executable
 
 
 def test_an_interpreter_that_is_not_there_is_a_reason() -> None:
-    found = collection(PYSPARK_PYTHON="/no/python")
-    roles, interpreters = collector.python_facts(found)
+    inspection = look(PYSPARK_PYTHON="/no/python")
+    roles, usable = interpreters.python_facts(inspection, Configuration())
     assert roles["worker"]["interpreter"] is None
-    assert interpreters == []
-    assert "/no/python" in found.missing["python.worker"]
+    assert usable == []
+    assert "/no/python" in inspection.missing["python.worker"]
 
 
 def test_an_interpreter_that_does_not_run_is_a_reason(tmp_path: Path) -> None:
     script = tmp_path / "python3"
     script.write_text("#!/bin/sh\necho broken >&2\nexit 3\n")
     script.chmod(0o755)
-    seen, why = collector.probe(str(script))
-    assert seen is None
+    said, why = interpreters.probe(str(script))
+    assert said is None
     assert "exit code 3" in why
     assert "broken" in why
 
@@ -253,9 +270,9 @@ def test_an_interpreter_that_does_not_run_is_a_reason(tmp_path: Path) -> None:
     ],
 )
 def test_no_java_is_a_reason(env: dict[str, str], reason: str) -> None:
-    found = collection(**env)
-    assert collector.java_facts(found) is None
-    assert reason in found.missing["java"]
+    inspection = look(**env)
+    assert system.java_facts(inspection) is None
+    assert reason in inspection.missing["java"]
 
 
 def test_java_is_read_from_its_own_settings(tmp_path: Path) -> None:
@@ -268,56 +285,49 @@ def test_java_is_read_from_its_own_settings(tmp_path: Path) -> None:
         "    java.version = 1.8.0_504\n    java.vm.name = OpenJDK 64-Bit Server VM\nEND\n"
     )
     java.chmod(0o755)
-    found = collector.java_facts(collection(JAVA_HOME=str(tmp_path)))
-    assert found is not None
-    assert (found["vendor"], found["version"], found["class_level"]) == (
+    written = system.java_facts(look(JAVA_HOME=str(tmp_path)))
+    assert written is not None
+    assert (written["vendor"], written["version"], written["class_level"]) == (
         "Debian",
         "1.8.0_504",
         "52.0",
     )
-    assert found["runtime"] == "1.8.0_504-b01"
+    assert written["runtime"] == "1.8.0_504-b01"
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "GMT", ":UTC"])
 def test_the_names_of_utc_are_one_zone(zone: str) -> None:
-    assert collector.timezone_facts({"TZ": zone})["name"] == "UTC"
+    assert system.timezone_facts({"TZ": zone})["name"] == "UTC"
 
 
 def test_only_listed_variables_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MY_DATABASE_PASSWORD", "hunter2")
     monkeypatch.setenv("PYSPARK_PYTHON", str(small_python.make(tmp_path / "venv")))
     monkeypatch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
-    document = collector.collect()
-    assert set(document["environment"]) == set(collector.ENVIRONMENT)
-    assert "hunter2" not in json.dumps(document)
+    written = document.collect()
+    assert set(written["environment"]) == set(document.ENVIRONMENT)
+    assert "hunter2" not in json.dumps(written)
 
 
-def test_as_a_bare_script_in_an_empty_environment_it_gives_reasons_and_is_typed() -> None:
+def run_program(env: dict[str, str]) -> str:
+    argv = [sys.executable, "-I", "-S", "-B", "-"]
+    source = facts.collector_source()
     ended = subprocess.run(
-        [sys.executable, "-I", "-S", "-"],
-        input=Path(collector.__file__).read_text(),
-        env={"PATH": "/nowhere"},
-        capture_output=True,
-        text=True,
-        check=True,
+        argv, input=source, env=env, cwd="/", capture_output=True, text=True, check=True
     )
-    document = facts.parse(ended.stdout)
-    assert document.spark is None
-    assert document.java is None
-    assert {"java", "spark", "jars", "python.worker"} <= set(document.missing)
+    return ended.stdout
+
+
+def test_as_one_program_in_an_empty_environment_it_gives_reasons_and_is_typed() -> None:
+    written = facts.parse(run_program({"PATH": "/nowhere"}))
+    assert written.spark is None
+    assert written.java is None
+    assert {"java", "spark", "jars", "python.worker"} <= set(written.missing)
 
 
 def test_two_looks_at_one_machine_give_one_document(tmp_path: Path) -> None:
-    argv = [sys.executable, "-I", "-S", str(collector.__file__)]
     python = str(small_python.make(tmp_path / "venv"))
     env = {"PATH": os.environ["PATH"], "PYSPARK_PYTHON": python}
-    one, other = (subprocess.run(argv, env=env, capture_output=True, check=True) for _ in "ab")
-    assert b'"demo-pkg"' in one.stdout
-    assert one.stdout == other.stdout
-
-
-def test_it_stands_alone() -> None:
-    source = Path(collector.__file__).read_text()
-    assert "sparkyard" not in [
-        line.split()[1] for line in source.splitlines() if line.startswith(("import ", "from "))
-    ]
+    one, other = (run_program(env) for _ in "ab")
+    assert '"demo-pkg"' in one
+    assert one == other

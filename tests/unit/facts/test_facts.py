@@ -11,7 +11,8 @@ import pytest
 
 from sparkyard.command import Completed
 from sparkyard.errors import EngineMissingError, ImageMissingError, InspectionError
-from sparkyard.facts import collector, facts, look_inside
+from sparkyard.facts import facts, look_inside
+from sparkyard.facts.collector.document import collect
 from tests.unit.facts import small_python
 
 
@@ -21,7 +22,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", str(python))
         patch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
-        return json.dumps(collector.collect())
+        return json.dumps(collect())
 
 
 def test_what_the_collector_writes_is_what_the_types_say(document: str) -> None:
@@ -90,7 +91,7 @@ def engine(document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> En
 
 
 def looks(engine: Engine) -> int:
-    return sum(each.startswith("run") for each in engine.asked)
+    return sum(command.startswith("run") for command in engine.asked)
 
 
 def test_a_digest_is_looked_into_once_whatever_it_is_called(engine: Engine) -> None:

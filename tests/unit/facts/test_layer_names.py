@@ -55,7 +55,7 @@ def test_what_lies_below_all_dockerfiles_is_the_base_systems(tmp_path: Path) -> 
         (tmp_path / above.name / "Dockerfile").write_text(f"FROM x\nCOPY {above.name} /\n")
     chain = [above.name for above in family.chain(name)]
     found = layer_names.of_image(family, name, len(chain) + 2, tmp_path)
-    assert found == [layer_names.BASE, layer_names.BASE, *chain]
+    assert found == [layer_names.ROOT_LAYER, layer_names.ROOT_LAYER, *chain]
 
 
 @pytest.mark.parametrize("image", [image.name for image in images.load().published])
@@ -64,5 +64,5 @@ def test_every_layer_of_the_real_images_has_a_word(image: str) -> None:
     found = layer_names.of_image(family, image, 40)
     assert len(found) == 40
     assert all(found)
-    assert found[0] == layer_names.BASE
+    assert found[0] == layer_names.ROOT_LAYER
     assert {layer for layer in family[image].takes if layer in found} == set(family[image].takes)

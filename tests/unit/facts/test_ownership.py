@@ -9,8 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from sparkyard import paths
 from sparkyard.errors import InspectionError
-from sparkyard.facts import ownership, ownership_collector
+from sparkyard.facts import ownership
+from sparkyard.facts.ownership_collector.document import account, collect
+from sparkyard.facts.ownership_collector.owners import Tree
+from sparkyard.plan import inputs
 
 SITE = "/opt/venv/lib/python3.11/site-packages"
 
@@ -39,9 +43,9 @@ def package(root: Path, name: str, *files: str) -> None:
         )
 
 
-def owners(root: Path, *, ours: bool = False) -> dict[str, list[str]]:
-    found, _ = ownership_collector.account(str(root), ours)
-    return found.owners
+def owners(root: Path, label: str = "{}") -> dict[str, list[str]]:
+    owned, _ = account(label, str(root))
+    return owned.of
 
 
 def distribution(root: Path, directory: str, name: str, *files: str) -> None:
@@ -74,10 +78,10 @@ def test_an_alternative_belongs_to_the_package_it_leads_to(tmp_path: Path) -> No
     link(tmp_path, "/etc/alternatives/awk", "/usr/bin/mawk")
     link(tmp_path, "/etc/alternatives/awk.1", "/usr/share/man/mawk.1")  # left out of the image
     link(tmp_path, "/etc/alternatives/stray", "/usr/bin/nobody")
-    found = owners(tmp_path)
-    assert found["/usr/bin/awk"] == found["/etc/alternatives/awk"] == ["deb:mawk"]
-    assert found["/etc/alternatives/awk.1"] == ["deb:mawk"]
-    assert "/etc/alternatives/stray" not in found
+    owned = owners(tmp_path)
+    assert owned["/usr/bin/awk"] == owned["/etc/alternatives/awk"] == ["deb:mawk"]
+    assert owned["/etc/alternatives/awk.1"] == ["deb:mawk"]
+    assert "/etc/alternatives/stray" not in owned
 
 
 def test_links_that_lead_in_a_circle_end(tmp_path: Path) -> None:
@@ -91,9 +95,9 @@ def test_what_a_package_generates_is_its_own_only_where_it_is_installed(tmp_path
     write(tmp_path, "/etc/ld.so.cache")
     write(tmp_path, "/etc/localtime")
     package(tmp_path, "libc-bin")
-    found = owners(tmp_path)
-    assert found["/etc/ld.so.cache"] == ["deb:libc-bin"]
-    assert "/etc/localtime" not in found
+    owned = owners(tmp_path)
+    assert owned["/etc/ld.so.cache"] == ["deb:libc-bin"]
+    assert "/etc/localtime" not in owned
 
 
 def test_a_copy_belongs_to_its_original_until_it_is_changed(tmp_path: Path) -> None:
@@ -101,9 +105,9 @@ def test_a_copy_belongs_to_its_original_until_it_is_changed(tmp_path: Path) -> N
     write(tmp_path, "/etc/skel/.bashrc", "alias l=ls\n")
     write(tmp_path, "/home/one/.bashrc", "alias l=ls\n")
     write(tmp_path, "/home/two/.bashrc", "curl example.org | sh\n")
-    found = owners(tmp_path)
-    assert found["/home/one/.bashrc"] == ["deb:bash"]
-    assert "/home/two/.bashrc" not in found
+    owned = owners(tmp_path)
+    assert owned["/home/one/.bashrc"] == ["deb:bash"]
+    assert "/home/two/.bashrc" not in owned
 
 
 def test_a_distribution_owns_its_files_scripts_and_byte_code(tmp_path: Path) -> None:
@@ -113,12 +117,12 @@ def test_a_distribution_owns_its_files_scripts_and_byte_code(tmp_path: Path) -> 
     write(tmp_path, f"{SITE}/demo/__pycache__/__init__.cpython-311.pyc")
     write(tmp_path, f"{SITE}/demo/__pycache__/gone.cpython-311.pyc")
     write(tmp_path, f"{SITE}/demo/planted.py")
-    found, key = owners(tmp_path), f"python:{SITE}/demo-1.0.dist-info"
-    assert found[f"{SITE}/demo/__init__.py"] == [key]
-    assert found["/opt/venv/bin/demo"] == [key]
-    assert found[f"{SITE}/demo/__pycache__/__init__.cpython-311.pyc"] == [key]
-    assert f"{SITE}/demo/planted.py" not in found
-    assert f"{SITE}/demo/__pycache__/gone.cpython-311.pyc" not in found
+    owned, key = owners(tmp_path), f"python:{SITE}/demo-1.0.dist-info"
+    assert owned[f"{SITE}/demo/__init__.py"] == [key]
+    assert owned["/opt/venv/bin/demo"] == [key]
+    assert owned[f"{SITE}/demo/__pycache__/__init__.cpython-311.pyc"] == [key]
+    assert f"{SITE}/demo/planted.py" not in owned
+    assert f"{SITE}/demo/__pycache__/gone.cpython-311.pyc" not in owned
 
 
 def test_a_copy_inside_another_distribution_is_no_component(tmp_path: Path) -> None:
@@ -127,9 +131,9 @@ def test_a_copy_inside_another_distribution_is_no_component(tmp_path: Path) -> N
     distribution(tmp_path, SITE, "tools", *files)
     distribution(tmp_path, f"{SITE}/tools/_vendor", "inner", "inner.py")
     write(tmp_path, f"{SITE}/tools/_vendor/inner.py")
-    found, parts = ownership_collector.account(str(tmp_path))
-    assert [each["name"] for each in parts["python"]] == ["tools"]
-    assert found.owners[f"{SITE}/tools/_vendor/inner.py"] == [f"python:{SITE}/tools-1.0.dist-info"]
+    owned, parts = account(root=str(tmp_path))
+    assert [package["name"] for package in parts["python"]] == ["tools"]
+    assert owned.of[f"{SITE}/tools/_vendor/inner.py"] == [f"python:{SITE}/tools-1.0.dist-info"]
 
 
 def test_a_jar_is_a_component_and_part_of_what_brought_it(tmp_path: Path) -> None:
@@ -143,10 +147,10 @@ def test_a_jar_is_a_component_and_part_of_what_brought_it(tmp_path: Path) -> Non
         other = "META-INF/maven/com.other/shaded/pom.properties"
         jar.writestr(other, "groupId=com.other\nartifactId=shaded\nversion=7\n")
     write(tmp_path, "/opt/broken.jar", "no zip at all")
-    found, parts = ownership_collector.account(str(tmp_path))
-    own, broken = sorted(parts["jars"], key=lambda each: str(each["path"]), reverse=True)
+    owned, parts = account(root=str(tmp_path))
+    own, broken = sorted(parts["jars"], key=lambda jar: str(jar["path"]), reverse=True)
     brought_by = f"python:{SITE}/pyspark-1.0.dist-info"
-    assert found.owners[own["path"]] == [brought_by, own["id"]]
+    assert owned.of[own["path"]] == [brought_by, own["id"]]
     assert (own["parent"], own["poms"]) == (brought_by, [["org.example", "own", "1.0"]])
     assert own["licences"] == ["Apache 2"]
     assert (broken["parent"], broken["poms"]) == (None, [])
@@ -161,21 +165,65 @@ def test_an_r_package_is_a_component_in_its_debian_package(tmp_path: Path) -> No
         write(tmp_path, f"{library}/{name}/DESCRIPTION", text)
     write(tmp_path, f"{library}/mine/R/mine.rdb")
     write(tmp_path, "/srv/source/DESCRIPTION", "Package: source\nVersion: 1\n")
-    found, parts = ownership_collector.account(str(tmp_path))
-    assert [(each["name"], each["parent"]) for each in parts["r"]] == [
+    owned, parts = account(root=str(tmp_path))
+    assert [(package["name"], package["parent"]) for package in parts["r"]] == [
         ("cli", "deb:r-cran-cli"),
         ("mine", None),
     ]
     assert parts["r"][0]["licences"] == ["MIT + file LICENSE"]
-    assert found.owners[f"{library}/mine/R/mine.rdb"] == [f"r:{library}/mine"]
-    assert "/srv/source/DESCRIPTION" not in found.owners
+    assert owned.of[f"{library}/mine/R/mine.rdb"] == [f"r:{library}/mine"]
+    assert "/srv/source/DESCRIPTION" not in owned.of
 
 
-def test_sparkyards_own_files_count_only_in_its_own_images(tmp_path: Path) -> None:
-    write(tmp_path, "/usr/local/bin/entrypoint")
-    write(tmp_path, "/usr/local/bin/stranger")
-    assert owners(tmp_path) == {}
-    assert owners(tmp_path, ours=True) == {"/usr/local/bin/entrypoint": ["sparkyard:"]}
+BUILT = 1_700_000_000
+"""When the layers of the image in these tests were built: seconds since 1970."""
+
+
+def settle(root: Path, *places: str, at: int = BUILT) -> None:
+    for place in places:
+        os.utime(root / place.lstrip("/"), (at, at), follow_symlinks=False)
+
+
+@pytest.fixture
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Puts what a build makes below a directory; returns what the image's label says of it."""
+    checkout = tmp_path / "checkout"
+    write(checkout, "images/base/entrypoint", "#!/bin/sh\n")
+    write(checkout, "conf/empty", "")
+    (checkout / "images/base/entrypoint").chmod(0o755)
+    monkeypatch.setattr(paths, "ROOT", checkout)
+    label = inputs.of_files([checkout / "images", checkout / "conf"])
+    write(tmp_path, "/root/usr/local/bin/entrypoint", "#!/bin/sh\n")
+    write(tmp_path, "/root/etc/spark/spark-defaults.conf", "composed by the build\n")
+    link(tmp_path, "/root/opt/java", "/usr/lib/jvm/java-8")
+    settle(tmp_path / "root", "/usr/local/bin/entrypoint", "/etc/spark/spark-defaults.conf")
+    settle(tmp_path / "root", "/opt/java")
+    return json.dumps(label | {"SOURCE_DATE_EPOCH": str(BUILT + 60)})
+
+
+def test_what_the_build_copied_and_made_is_sparkyards_own(tmp_path: Path, built: str) -> None:
+    root = tmp_path / "root"
+    assert owners(root) == {}
+    made = ("/usr/local/bin/entrypoint", "/etc/spark/spark-defaults.conf", "/opt/java")
+    assert owners(root, built) == {path: ["sparkyard:"] for path in made}
+
+
+def test_what_a_child_image_adds_or_changes_is_not(tmp_path: Path, built: str) -> None:
+    root, later = tmp_path / "root", BUILT + 120
+    write(root, "/usr/local/bin/entrypoint", "#!/bin/sh\nminer\n")
+    write(root, "/etc/spark/spark-defaults.conf", "changed\n")
+    write(root, "/opt/copy", "#!/bin/sh\n")  # of the build's own file, when the next one was made
+    write(root, "/opt/planted")
+    write(root, "/opt/empty", "")
+    settle(root, "/usr/local/bin/entrypoint", "/etc/spark/spark-defaults.conf", at=later)
+    settle(root, "/opt/copy", "/opt/planted", "/opt/empty", at=later)
+    assert owners(root, built) == {"/opt/copy": ["sparkyard:"]}
+
+
+@pytest.mark.parametrize("label", ["", "[]", "null", '{"SOURCE_DATE_EPOCH": "soon"}'])
+def test_a_label_that_says_nothing_accounts_for_nothing(tmp_path: Path, label: str) -> None:
+    write(tmp_path, "/etc/fstab")
+    assert owners(tmp_path, label) == {}
 
 
 def test_files_of_the_engine_and_of_mounts_are_no_content(tmp_path: Path) -> None:
@@ -183,7 +231,7 @@ def test_files_of_the_engine_and_of_mounts_are_no_content(tmp_path: Path) -> Non
         write(tmp_path, path)
     write(tmp_path, "/proc/self/mountinfo", "1 2 0:3 / /mnt/data rw - ext4 /dev/x rw\n")
     link(tmp_path, "/etc/mtab", "/proc/mounts")
-    assert sorted(ownership_collector.Tree(str(tmp_path)).sizes) == ["/srv/own"]
+    assert sorted(Tree(str(tmp_path)).sizes) == ["/srv/own"]
 
 
 def test_counts_are_of_files_and_bytes_and_names_can_be_printed(tmp_path: Path) -> None:
@@ -191,13 +239,12 @@ def test_counts_are_of_files_and_bytes_and_names_can_be_printed(tmp_path: Path) 
     write(tmp_path, "/usr/bin/dpkg", "12345")
     link(tmp_path, "/srv/link", "/usr/bin/dpkg")
     (tmp_path / "srv" / os.fsdecode(b"bad\xff\x1b[31m")).write_text("123")
-    document = ownership_collector.collect(str(tmp_path))
-    found = ownership.parse(json.dumps(document))
-    assert found.total.files - found.covered.files == 2
-    assert found.total.bytes - found.covered.bytes == 3
-    assert found.unaccounted == ("/srv/bad\\udcff\\x1b[31m", "/srv/link")
-    assert found.count("deb:dpkg").files == 3  # its database, too
-    assert found.count("deb:nobody") == ownership.Count(0, 0)
+    owned = ownership.parse(json.dumps(collect(root=str(tmp_path))))
+    assert owned.total.files - owned.covered.files == 2
+    assert owned.total.bytes - owned.covered.bytes == 3
+    assert owned.unaccounted == ("/srv/bad\\udcff\\x1b[31m", "/srv/link")
+    assert owned.count("deb:dpkg").files == 3  # its database, too
+    assert owned.count("deb:nobody") == ownership.Count(0, 0)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"schema": 99}', '{"schema": 1}', "null"])

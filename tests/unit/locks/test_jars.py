@@ -46,7 +46,7 @@ def resolve(group: Group, destination: Path) -> None:
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     (tmp_path / "jars.toml").write_text(DECLARATION)
-    lock(tmp_path, resolve=resolve, spark_jars=SPARK, class_level=52)
+    lock(tmp_path, resolve=resolve, spark_jars=lambda: SPARK, class_level=52)
     return tmp_path
 
 
@@ -66,7 +66,7 @@ def test_a_fresh_lock_is_current_and_says_who_wrote_it(stack: Path) -> None:
 
 def test_locking_twice_gives_the_same_bytes(stack: Path) -> None:
     first = (stack / "jars" / "s3a.lock").read_bytes()
-    lock(stack, resolve=resolve, spark_jars=SPARK, class_level=52)
+    lock(stack, resolve=resolve, spark_jars=lambda: SPARK, class_level=52)
     assert (stack / "jars" / "s3a.lock").read_bytes() == first
 
 
@@ -94,7 +94,7 @@ def test_a_declared_jar_for_another_scala_is_refused_before_it_is_resolved(stack
     (stack / "jars.toml").write_text(wrong)
     spark = (*SPARK, "scala-library-2.12.18.jar")
     with pytest.raises(JarConflictError) as raised:
-        lock(stack, resolve=never, spark_jars=spark, class_level=52)
+        lock(stack, resolve=never, spark_jars=lambda: spark, class_level=52)
     assert "io.delta:delta-spark_2.13:3.3.0 (declared in group s3a)" in raised.value.what
     assert "Ask for io.delta:delta-spark_2.12," in raised.value.what
     assert "jars.toml" in raised.value.remedy
@@ -104,7 +104,7 @@ def test_a_left_over_lock_is_stale_and_locking_removes_it(stack: Path) -> None:
     (stack / "jars.toml").write_text(DECLARATION.split("[groups.gcs]", maxsplit=1)[0])
     with pytest.raises(StaleLockError, match="gcs"):
         check_current(stack)
-    lock(stack, resolve=resolve, spark_jars=SPARK, class_level=52)
+    lock(stack, resolve=resolve, spark_jars=lambda: SPARK, class_level=52)
     assert [path.name for path in (stack / "jars").iterdir()] == ["s3a.lock"]
 
 
@@ -132,7 +132,7 @@ def test_a_missing_lock_is_named(stack: Path) -> None:
 
 def test_a_jar_that_spark_has_in_that_version_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "jars.toml").write_text(DECLARATION)
-    lock(tmp_path, resolve=resolve, spark_jars=(*SPARK, "first-1.0.jar"), class_level=52)
+    lock(tmp_path, resolve=resolve, spark_jars=lambda: (*SPARK, "first-1.0.jar"), class_level=52)
     assert "first" not in (tmp_path / "jars" / "s3a.lock").read_text()
 
 
@@ -140,7 +140,7 @@ def test_a_conflict_leaves_the_locks_as_they_were(stack: Path) -> None:
     before = {path: path.read_bytes() for path in (stack / "jars").iterdir()}
     (stack / "jars.toml").write_text(DECLARATION.replace(":1.0", ":1.1"))
     with pytest.raises(JarConflictError, match=r"first-1\.0\.jar"):
-        lock(stack, resolve=resolve, spark_jars=(*SPARK, "first-1.0.jar"), class_level=50)
+        lock(stack, resolve=resolve, spark_jars=lambda: (*SPARK, "first-1.0.jar"), class_level=50)
     assert {path: path.read_bytes() for path in (stack / "jars").iterdir()} == before
 
 
@@ -153,7 +153,7 @@ def test_a_failing_resolver_leaves_the_locks_as_they_were(stack: Path) -> None:
         resolve(group, destination)
 
     with pytest.raises(KeyboardInterrupt):
-        lock(stack, resolve=fails_late, spark_jars=SPARK, class_level=52)
+        lock(stack, resolve=fails_late, spark_jars=lambda: SPARK, class_level=52)
     assert {path: path.read_bytes() for path in (stack / "jars").iterdir()} == before
 
 

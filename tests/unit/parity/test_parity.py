@@ -13,7 +13,8 @@ import pytest
 from sparkyard.commands import parity as command
 from sparkyard.engine import engine
 from sparkyard.errors import ParityError
-from sparkyard.facts import collector, facts, layers
+from sparkyard.facts import facts, layers
+from sparkyard.facts.collector.redaction import WITHHELD
 from sparkyard.facts.facts import Facts
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.layers import Layer, LayerComparison
@@ -340,7 +341,7 @@ def test_another_spelling_of_the_same_interpreter_is_the_same(asked: str) -> Non
 
 
 def test_secrets_are_compared_by_presence_only() -> None:
-    with_secret = defaults(**{"spark.authenticate.secret": collector.WITHHELD})
+    with_secret = defaults(**{"spark.authenticate.secret": WITHHELD})
     assert parity.compare(with_secret, with_secret).holds
     assert "conf spark.authenticate.secret" in refused(with_secret)
 

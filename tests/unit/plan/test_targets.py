@@ -106,6 +106,24 @@ def test_a_layer_has_its_lock_its_group_and_the_base() -> None:
     assert targets()["jars-extra"].contexts["locks"] == STACK.dependencies / "jars"
 
 
+def test_a_layer_of_jars_goes_to_its_class_path_and_changes_with_that(root: Path) -> None:
+    with (root / "images/jars/Dockerfile").open("a") as dockerfile:
+        dockerfile.write("ARG JARS_DIRECTORY\n")
+    declaration = STACK.dependencies / "jars.toml"
+    plain, groups = fingerprints(), declaration.read_text()
+    assert targets()["jars-extra"].arguments["JARS_DIRECTORY"].endswith("/pyspark/jars")
+    seen = []
+    for directory in ("/opt/it/jars", "/opt/elsewhere"):
+        declaration.write_text(
+            f'[classpaths.it]\ndirectory = "{directory}"\n{groups}classpath = "it"\n'
+        )
+        assert targets()["jars-extra"].arguments["JARS_DIRECTORY"] == directory
+        seen.append(fingerprints())
+    for before, now in ((plain, seen[0]), tuple(seen)):
+        changed = {name for name in NAMES if now[name] != before[name]}
+        assert changed == {"jars-extra", "notebook", "executors"}
+
+
 def test_an_image_has_its_contexts_and_only_its_own_arguments(root: Path) -> None:
     image = targets()["notebook"]
     assert image.needs == ("environment", "python-one", "python-two", "jars-extra")

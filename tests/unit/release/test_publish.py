@@ -10,10 +10,6 @@ from typing import cast
 
 import pytest
 
-from sparkyard.chaos import client
-from sparkyard.chaos import family as chaos_family
-from sparkyard.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
-from sparkyard.chaos.reader import MOVING, Reader
 from sparkyard.errors import (
     ReferenceFormatError,
     RegistryAbsentError,
@@ -35,6 +31,9 @@ from sparkyard.release.publish import Attached, Publisher
 from sparkyard.release.releases import Place
 from sparkyard.release.releasing import Desk
 from sparkyard.settings import Settings
+from tests.e2e.chaos import client, made_family
+from tests.e2e.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
+from tests.e2e.chaos.reader import MOVING, Reader
 from tests.unit.tiny_registry import API, RESET, Asked, Reply, Tiny, error, serving
 
 ONE_TRY = Limits(retries=0, backoff=0, connect=2, silence=5)
@@ -73,7 +72,7 @@ class Store(Tiny):
         return [":".join(p) for p in found if len(p) == 2 and not p[1].startswith(("sha", "claim"))]
 
 
-class Family:
+class SmallFamily:
     """A family in that registry, whose releases are small."""
 
     def __init__(self, store: Store, host: str, layout: Path) -> None:
@@ -111,15 +110,15 @@ class Family:
 
 
 @pytest.fixture
-def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Family]:
-    monkeypatch.setattr(chaos_family, "_SIZE", 200)
+def family(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallFamily]:
+    monkeypatch.setattr(made_family, "_SIZE", 200)
     monkeypatch.setattr(StreamRequestHandler, "disable_nagle_algorithm", True)
     store = Store()
     with serving(store) as host:
-        yield Family(store, host, tmp_path)
+        yield SmallFamily(store, host, tmp_path)
 
 
-def test_nothing_that_can_be_found_by_name_changes_before_the_record(family: Family) -> None:
+def test_nothing_that_can_be_found_by_name_changes_before_the_record(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     family.store.writes.clear()
     family.do(RELEASE, 2)
@@ -127,21 +126,23 @@ def test_nothing_that_can_be_found_by_name_changes_before_the_record(family: Fam
     at = tags.index("releases:1.2.0")
     # But for names that say what they name, released or not.
     assert all(tag.partition(":")[2].startswith("spark-0-") for tag in tags[:at])
-    assert at == len(chaos_family.NAMES)
+    assert at == len(made_family.NAMES)
     assert tags[at + 1] == "releases:latest"
 
 
-def test_executors_are_moved_before_notebooks(family: Family) -> None:
+def test_executors_are_moved_before_notebooks(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     tags = family.store.tags_written()
     for tag in (*MOVING, LATEST):
         moved = [each.partition(":")[0] for each in tags if each.endswith(f":{tag}")]
         images = [name for name in moved if name != "releases"]
         assert images[0] == "spark-executors"
-        assert sorted(images) == sorted(chaos_family.NAMES)
+        assert sorted(images) == sorted(made_family.NAMES)
 
 
-def test_a_release_that_ends_after_any_write_is_whole_or_none_and_goes_on(family: Family) -> None:
+def test_a_release_that_ends_after_any_write_is_whole_or_none_and_goes_on(
+    family: SmallFamily,
+) -> None:
     tags = (*MOVING, LATEST)
     family.do(RELEASE, 1)
     number, writes, seen = 1, 0, set()
@@ -165,7 +166,7 @@ def test_a_release_that_ends_after_any_write_is_whole_or_none_and_goes_on(family
 
 
 @pytest.mark.parametrize("action", [PROMOTE, ROLLBACK])
-def test_a_move_that_ends_after_any_write_goes_on(family: Family, action: str) -> None:
+def test_a_move_that_ends_after_any_write_goes_on(family: SmallFamily, action: str) -> None:
     for number in (1, 2):
         family.do(RELEASE, number)
     family.do(PROMOTE, 2, STABLE)
@@ -184,10 +185,10 @@ def test_a_move_that_ends_after_any_write_goes_on(family: Family, action: str) -
     assert writes > 5
 
 
-def test_a_channel_is_not_moved_to_a_release_of_which_an_image_is_gone(family: Family) -> None:
+def test_a_channel_is_not_moved_to_a_release_of_which_an_image_is_gone(family: SmallFamily) -> None:
     for number in (1, 2):
         family.do(RELEASE, number)
-    gone = chaos_family.make(0, 1).images[0].manifest.digest
+    gone = made_family.make(0, 1).images[0].manifest.digest
     del family.store.manifests["family/pyspark-notebook", gone]
     with pytest.raises(RegistryAbsentError, match="no longer has"):
         family.do(PROMOTE, 1, LATEST)
@@ -195,7 +196,7 @@ def test_a_channel_is_not_moved_to_a_release_of_which_an_image_is_gone(family: F
 
 
 def test_a_release_that_goes_on_after_a_rollback_leaves_the_channel_where_it_is(
-    family: Family,
+    family: SmallFamily,
 ) -> None:
     for number in (1, 2):
         family.do(RELEASE, number)
@@ -205,7 +206,7 @@ def test_a_release_that_goes_on_after_a_rollback_leaves_the_channel_where_it_is(
     assert family.left(2, MOVING) == []
 
 
-def test_an_older_release_that_goes_on_takes_no_tag_from_a_later_one(family: Family) -> None:
+def test_an_older_release_that_goes_on_takes_no_tag_from_a_later_one(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     while not family.place.has("1.2.0"):
         assert not family.do_until(9, RELEASE, 2)
@@ -215,27 +216,27 @@ def test_an_older_release_that_goes_on_takes_no_tag_from_a_later_one(family: Fam
     assert Reader(family.place, 0).complete(2) == []
 
 
-def test_blobs_of_one_image_are_not_sent_again_for_another(family: Family) -> None:
+def test_blobs_of_one_image_are_not_sent_again_for_another(family: SmallFamily) -> None:
     for number in range(1, 8):
         family.do(RELEASE, number)
     stored = [each.query["digest"] for each in family.store.asked
               if each.method == "PUT" and "/blobs/uploads/" in each.path]  # fmt: skip
-    known = {digest for number in range(1, 8) for image in chaos_family.make(0, number).images
+    known = {digest for number in range(1, 8) for image in made_family.make(0, number).images
              for digest in image.blobs}  # fmt: skip
     sent = [digest for digest in stored if digest in known]
     assert len(sent) == len(set(sent)) == len(known)
 
 
-def test_who_may_not_delete_releases_all_the_same(family: Family) -> None:
+def test_who_may_not_delete_releases_all_the_same(family: SmallFamily) -> None:
     family.store.deletes = False
     for number in (1, 2):
         family.do(RELEASE, number)
     assert family.left(2, (*MOVING, LATEST)) == []
 
 
-def test_a_release_that_compares_with_the_wrong_one_is_refused(family: Family) -> None:
-    made = chaos_family.make(0, 2)
-    ready = chaos_family.ready(made, family.place, Path(family.layout), "2026-01-01T00:00:00Z")
+def test_a_release_that_compares_with_the_wrong_one_is_refused(family: SmallFamily) -> None:
+    made = made_family.make(0, 2)
+    ready = made_family.ready(made, family.place, Path(family.layout), "2026-01-01T00:00:00Z")
     family.do(RELEASE, 1)
     before = list(family.store.manifests)
     with pytest.raises(ReleaseInProgressError, match="released meanwhile"):
@@ -243,7 +244,7 @@ def test_a_release_that_compares_with_the_wrong_one_is_refused(family: Family) -
     assert list(family.store.manifests) == before
 
 
-def test_no_release_moves_a_tag_that_is_a_channel(family: Family) -> None:
+def test_no_release_moves_a_tag_that_is_a_channel(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     family.do(PROMOTE, 1, STABLE)
     pushing.check_no_channel(family.place.registry, "family", ["main", "spark-0"])
@@ -252,7 +253,7 @@ def test_no_release_moves_a_tag_that_is_a_channel(family: Family) -> None:
 
 
 def test_a_look_that_takes_several_commands_sees_no_torn_release(
-    family: Family, monkeypatch: pytest.MonkeyPatch
+    family: SmallFamily, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader on a loaded machine: what was allowed in between counts as well."""
     for number in (1, 2):
@@ -281,7 +282,7 @@ def test_a_look_that_takes_several_commands_sees_no_torn_release(
     assert looks == 4
 
 
-def test_what_is_no_release_is_told(family: Family) -> None:
+def test_what_is_no_release_is_told(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     channel = family.place.registry.manifest(family.place.releases, LATEST)
     family.place.registry.put_manifest(family.place.releases, "9.0.0", channel)
@@ -289,7 +290,7 @@ def test_what_is_no_release_is_told(family: Family) -> None:
         family.place.fetch("9.0.0")
 
 
-def test_a_signature_goes_behind_those_of_others(family: Family) -> None:
+def test_a_signature_goes_behind_those_of_others(family: SmallFamily) -> None:
     def signed(text: bytes) -> Attached:
         blob = Content("application/json", text)
         manifest = oci.artifact("application/x", {"a": blob}, {})
@@ -306,14 +307,14 @@ def test_a_signature_goes_behind_those_of_others(family: Family) -> None:
     ]  # fmt: skip
 
 
-def test_a_rollback_without_a_way_back_changes_nothing(family: Family) -> None:
+def test_a_rollback_without_a_way_back_changes_nothing(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     with pytest.raises(ReleaseHistoryError):
         family.do(ROLLBACK, channel=LATEST)
     assert family.left(1, (LATEST,)) == []
 
 
-def test_a_version_tag_names_the_index_and_all_others_the_image(family: Family) -> None:
+def test_a_version_tag_names_the_index_and_all_others_the_image(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     record = family.place.fetch("1.1.0").record
     steps = publish._steps(family.place, record, record.images, immutable=True)
@@ -324,7 +325,7 @@ def test_a_version_tag_names_the_index_and_all_others_the_image(family: Family) 
     assert not any(each.immutable for each in publish._channel_steps(family.place, record, LATEST))
 
 
-def test_tags_of_a_copy_are_set_where_the_copy_is(family: Family) -> None:
+def test_tags_of_a_copy_are_set_where_the_copy_is(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     record = family.place.fetch("1.1.0").record
     mirror = replace(family.place, namespace="mirror/of/team")
@@ -334,7 +335,7 @@ def test_tags_of_a_copy_are_set_where_the_copy_is(family: Family) -> None:
     }
 
 
-def test_errors_of_a_release_are_ones_that_a_person_is_told(family: Family) -> None:
+def test_errors_of_a_release_are_ones_that_a_person_is_told(family: SmallFamily) -> None:
     family.store.left = 0
     with pytest.raises(SparkyardError):
         family.do(RELEASE, 1)

@@ -21,7 +21,7 @@ from sparkyard.errors import (
     SparkyardError,
 )
 from sparkyard.services import event_logs, history
-from sparkyard.services.event_logs import HadoopConf, Place, User
+from sparkyard.services.event_logs import HadoopConf, LogPlace, User
 from sparkyard.settings import Settings
 
 SITE = """<?xml version="1.0"?>
@@ -30,7 +30,7 @@ SITE = """<?xml version="1.0"?>
 <property><name> fs.s3a.secret.key </name><value>s3cret</value></property>
 </configuration>
 """
-ON_S3 = Place(url="s3a://logs/spark")
+ON_S3 = LogPlace(url="s3a://logs/spark")
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def conf(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("named", ["s3a://logs", "s3a://logs/", "s3a://my.logs-1/a/b%20c/"])
 def test_a_place_on_s3(named: str) -> None:
-    assert event_logs.place(named) == Place(url=named)
+    assert event_logs.place(named) == LogPlace(url=named)
     assert str(event_logs.place(named)) == named
 
 
@@ -54,7 +54,7 @@ def test_a_directory_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("HOME", str(tmp_path))
     names = (str(directory), f"file://{directory}", f"file://{tmp_path}/event%20logs",
              f"file://localhost{directory}", "event logs", "~/event logs")  # fmt: skip
-    assert {event_logs.place(name) for name in names} == {Place(directory=directory)}
+    assert {event_logs.place(name) for name in names} == {LogPlace(directory=directory)}
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def test_a_log_of_nothing_but_good_news_is_shown_to_its_end() -> None:
 
 def test_refused_logs_of_a_directory_ask_for_modes_and_not_for_keys() -> None:
     log = "ERROR x\njava.nio.file.AccessDeniedException: /event-logs/app: Permission denied\n"
-    found = history.explain(log, Place(directory=Path("/logs")))
+    found = history.explain(log, LogPlace(directory=Path("/logs")))
     assert found.remedy.endswith("chmod -R g+rX /logs")
 
 

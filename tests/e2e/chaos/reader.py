@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from sparkyard.chaos import family
-from sparkyard.chaos.family import BRANCH, NAMES, ROLES, STACK, MadeRelease
 from sparkyard.errors import RegistryAbsentError, SparkyardError
 from sparkyard.registry.oci import Descriptor
 from sparkyard.release import releases
 from sparkyard.release.releases import Place, ReleaseFiles
+from tests.e2e.chaos import made_family
+from tests.e2e.chaos.made_family import BRANCH, NAMES, ROLES, STACK, MadeRelease
 
 MOVING = (STACK, BRANCH)
 DRIVER_FIRST = sorted(NAMES, key=lambda name: ROLES.get(name) == "executor")
@@ -265,7 +265,7 @@ class Reader:
 
     def _release(self, number: int) -> MadeRelease:
         if number not in self._made:
-            made = family.make(self._seed, number)
+            made = made_family.make(self._seed, number)
             # Without the content, of which hundreds of releases have too much.
             images = tuple(replace(image, blobs={}) for image in made.images)
             self._made[number] = replace(made, images=images)

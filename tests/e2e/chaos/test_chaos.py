@@ -12,14 +12,14 @@ import time
 import pytest
 
 from sparkyard import paths
-from sparkyard.chaos.reader import Reader
-from sparkyard.chaos.registry import own_registry, received, sent_twice
 from sparkyard.command import run
-from sparkyard.commands import chaos
 from sparkyard.commands.tests import LABEL
 from sparkyard.errors import VerificationError
 from sparkyard.plan.plan import Site
 from sparkyard.services.local_registry import build
+from tests.e2e.chaos import __main__ as chaos
+from tests.e2e.chaos.reader import Reader
+from tests.e2e.chaos.registry import own_registry, received, sent_twice
 from tests.support import Lab
 
 

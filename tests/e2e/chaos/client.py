@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sparkyard import console
-from sparkyard.chaos import family
 from sparkyard.errors import SparkyardError
 from sparkyard.registry.http import Limits
 from sparkyard.registry.registry import Registry
@@ -21,6 +20,7 @@ from sparkyard.release import releasing
 from sparkyard.release.releases import Place
 from sparkyard.release.releasing import Desk
 from sparkyard.settings import Settings
+from tests.e2e.chaos import made_family
 
 READY = "ready"
 RELEASE, PROMOTE, ROLLBACK = "release", "promote", "rollback"
@@ -75,7 +75,7 @@ def do(task: Task, place: Place | None = None) -> None:
     if task.action == ROLLBACK:
         releasing.rollback(desk, task.channel)
         return
-    made = family.make(task.seed, task.number)
+    made = made_family.make(task.seed, task.number)
     if task.action == PROMOTE:
         releasing.promote(desk, made.version, task.channel)
         return
@@ -84,7 +84,7 @@ def do(task: Task, place: Place | None = None) -> None:
         releasing.go_on(desk, made.version, built)
         return
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    ready = family.ready(made, place, Path(task.layout), now)
+    ready = made_family.ready(made, place, Path(task.layout), now)
     releasing.publish(desk, ready, lambda: None)
 
 

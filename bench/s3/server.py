@@ -11,7 +11,7 @@ from sparkyard.builds import bake
 from sparkyard.command import run
 from sparkyard.plan.plan import Site
 
-SOURCE = paths.ROOT / "bench" / "s3"
+SOURCE = Path(__file__).parent
 """Its Dockerfile, and its Go module."""
 
 _BUILD_SECONDS = 900.0

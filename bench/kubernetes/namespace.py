@@ -13,12 +13,13 @@ import secrets
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from kubernetes import utils
 
-from sparkyard import console, paths
+from sparkyard import console
 from sparkyard.command import mask, run
 from sparkyard.engine import engine
 from sparkyard.errors import (
@@ -34,7 +35,8 @@ from sparkyard.plan.plan import Site
 
 LABEL = "io.sparkyard.bench"
 """On all that a run makes, in the engine and on the cluster; its value names this machine."""
-PROGRAMS = paths.ROOT / "bench" / "kubernetes"
+PROGRAMS = Path(__file__).parent / "programs"
+"""What is copied into a driver's container, and run there."""
 _THERE = "/tmp/bench"  # noqa: S108 - in a container
 _SECONDS = 1200.0
 """For one program: more than twice what the longest took on two cores."""
@@ -52,12 +54,12 @@ LOCAL = {"spark.master": "local[*]"}
 
 
 @dataclass(frozen=True)
-class Place:
+class Namespace:
     """A namespace to measure in.
 
     Attributes:
         cluster: whose it is.
-        namespace: its name.
+        name: of it.
         address: by which its pods reach this machine.
         driver: the image of drivers.
         executors: the image of executors.
@@ -65,7 +67,7 @@ class Place:
     """
 
     cluster: Cluster
-    namespace: str
+    name: str
     address: str
     driver: str
     executors: str
@@ -78,10 +80,10 @@ class Place:
         Args:
             environment: variables whose values are secrets: they are not named on a command line.
         """
-        name = f"{self.namespace}-driver"
+        name = f"{self.name}-driver"
         variables = {
             "SPARK_MASTER": f"k8s://{self.cluster.api.api_client.configuration.host}",
-            "SPARK_NAMESPACE": self.namespace,
+            "SPARK_NAMESPACE": self.name,
             "SPARK_EXECUTOR_IMAGE": self.executors,
             "SPARK_EXECUTOR_SERVICE_ACCOUNT": "spark-executor",
             **(environment or {}),
@@ -96,14 +98,14 @@ class Place:
             shown = ["docker", "exec", "--interactive", name, "sh", "-c", write]
             run(
                 shown,
-                stdin=access.kubeconfig(self.cluster, _token(self.cluster, self.namespace)),
+                stdin=access.kubeconfig(self.cluster, _token(self.cluster, self.name)),
             )
             yield Driver(name)
 
 
 @dataclass(frozen=True)
 class Driver:
-    """A container in which programs of bench/kubernetes run."""
+    """A container in which PROGRAMS run."""
 
     name: str
 
@@ -151,7 +153,7 @@ def answer_in(wrote: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def made(site: Site) -> Iterator[Place]:
+def made(site: Site) -> Iterator[Namespace]:
     """Give a new namespace with the service accounts and rights of deploy/kubernetes.
 
     Raises:
@@ -159,7 +161,7 @@ def made(site: Site) -> Iterator[Place]:
         ImageMissingError: the driver or the executors are not built.
         ClusterRightsError: you may not make namespaces there, or rights in them.
     """
-    found = cluster.connect()
+    reached = cluster.connect()
     driver, executors = map(site.name, site.family.pair)
     missing = sorted({driver, executors} - set(engine.inspect([driver, executors])))
     if missing:
@@ -167,21 +169,21 @@ def made(site: Site) -> Iterator[Place]:
             f"There is no image {' and no image '.join(missing)} to measure.",
             "Build them: make jupyterhub, nox -s executors.",
         )
-    found.reach()
+    reached.reach()
     value = leftovers.machine()
     label = f"{LABEL}={value}"
-    address = access.address_towards(found.api.api_client.configuration.host)
+    address = access.address_towards(reached.api.api_client.configuration.host)
     name = f"sparkyard-bench-{secrets.token_hex(3)}"
     with _terminated_is_interrupted():
-        _take_away(found, label)
+        _take_away(reached, label)
         try:
             body: Json = {"metadata": {"name": name, "labels": {LABEL: value}}}
-            found.ask("create_namespace", body, doing=f"create the namespace {name}")
-            _give_rights(found, name)
-            yield Place(found, name, address, driver, executors, label)
+            reached.ask("create_namespace", body, doing=f"create the namespace {name}")
+            _give_rights(reached, name)
+            yield Namespace(reached, name, address, driver, executors, label)
         finally:
             console.note("taking away what was made")
-            _take_away(found, label)
+            _take_away(reached, label)
 
 
 @contextlib.contextmanager
@@ -203,13 +205,13 @@ def _token(reached: Cluster, namespace: str) -> str:
 
 
 def _give_rights(reached: Cluster, namespace: str) -> None:
-    for each in access.rights(namespace):
+    for right in access.rights(namespace):
         create: Callable[..., Any] = utils.create_from_dict
         try:
-            create(reached.api.api_client, each, namespace=namespace)
+            create(reached.api.api_client, right, namespace=namespace)
         except utils.FailToCreateError as error:
             said = cluster.message_of(str(error.api_exceptions[0].body or ""))
-            what = f"{each['kind']} {each['metadata']['name']} in {namespace}"
+            what = f"{right['kind']} {right['metadata']['name']} in {namespace}"
             status = error.api_exceptions[0].status
             kind = ClusterRightsError if status == 403 else ClusterRefusedError
             raise kind(
@@ -219,12 +221,14 @@ def _give_rights(reached: Cluster, namespace: str) -> None:
 
 def _take_away(reached: Cluster, label: str) -> None:
     """Remove containers, images and namespaces of runs on this machine."""
-    found = engine.client("ps", "--all", "--quiet", "--filter", f"label={label}").stdout.split()
-    if found:
-        engine.client("rm", "--force", "--volumes", *found)
-    images = ("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
-    if found := engine.client(*images).stdout.split():
-        engine.client("image", "rm", "--force", *found)
+    containers = engine.client(
+        "ps", "--all", "--quiet", "--filter", f"label={label}"
+    ).stdout.split()
+    if containers:
+        engine.client("rm", "--force", "--volumes", *containers)
+    listing = ("image", "ls", "--filter", f"label={label}", "--format", "{{.Repository}}:{{.Tag}}")
+    if images := engine.client(*listing).stdout.split():
+        engine.client("image", "rm", "--force", *images)
     leftovers.take_away(reached, label)
 
 

@@ -11,13 +11,12 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.kubernetes import images, pods
+from bench.kubernetes import namespace as namespaces
+from bench.kubernetes.namespace import LOCAL, Namespace
+from bench.kubernetes.pods import Seen
+from bench.table import Measure
 from sparkyard import console
-from sparkyard.bench import kubernetes_images as images
-from sparkyard.bench import kubernetes_place as places
-from sparkyard.bench import kubernetes_pods as pods
-from sparkyard.bench.bench import Measure
-from sparkyard.bench.kubernetes_place import LOCAL, Place
-from sparkyard.bench.kubernetes_pods import Seen
 from sparkyard.engine import engine
 from sparkyard.errors import ClusterJobError
 from sparkyard.kubernetes.cluster import Json
@@ -41,12 +40,12 @@ def measure(site: Site | None = None) -> list[Measure]:
     """Return the measures of Spark on the cluster that KUBECONFIG names; the family must be built.
 
     Raises:
-        SparkyardError: as `places.made`; or a program failed.
+        SparkyardError: as `namespaces.made`; or a program failed.
     """
     where = site or plan.site()
-    with places.made(where) as place:
-        settings = _in_one_session(where, place)  # first: it is the one that can fail late
-        return _first_result(place) + settings + _memory(place)
+    with namespaces.made(where) as namespace:
+        settings = _in_one_session(where, namespace)  # first: it is the one that can fail late
+        return _first_result(namespace) + settings + _memory(namespace)
 
 
 def ratio(
@@ -71,51 +70,51 @@ def seconds(name: str, times: Sequence[float]) -> Measure:
     return Measure(name, statistics.median(times), "s")
 
 
-def _first_result(place: Place) -> list[Measure]:
+def _first_result(namespace: Namespace) -> list[Measure]:
     console.note("getOrCreate() to the first result")
-    found: dict[str, list[float]] = {}
+    times: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for kind, conf in (("cluster", {}), ("local", LOCAL)):
-            with place.container() as driver:
+            with namespace.container() as driver:
                 for session, taken in driver.run("first_result", conf).items():
-                    found.setdefault(f"{kind} {session}", []).append(taken)
-    return first_result_rows(found)
+                    times.setdefault(f"{kind} {session}", []).append(taken)
+    return first_result_rows(times)
 
 
-def first_result_rows(found: Mapping[str, Sequence[float]]) -> list[Measure]:
+def first_result_rows(times: Mapping[str, Sequence[float]]) -> list[Measure]:
     """Return the measures of first results.
 
     Args:
-        found: seconds, a round each, by where (cluster, local) and which session (cold, warm).
+        times: seconds, a round each, by where (cluster, local) and which session (cold, warm).
     """
     told = "getOrCreate() to the first result"
     return [
-        seconds(f"{told}, local[*], fresh container", found["local cold"]),
-        seconds(f"{told}, 2 executors, fresh container", found["cluster cold"]),
-        seconds(f"{told}, 2 executors, the kernel's second session", found["cluster warm"]),
+        seconds(f"{told}, local[*], fresh container", times["local cold"]),
+        seconds(f"{told}, 2 executors, fresh container", times["cluster cold"]),
+        seconds(f"{told}, 2 executors, the kernel's second session", times["cluster warm"]),
         ratio(
             f"{told}, fresh container: 2 executors over local[*]",
-            found["cluster cold"],
-            found["local cold"],
+            times["cluster cold"],
+            times["local cold"],
         ),
         ratio(
             f"{told}, the kernel's second session: 2 executors over local[*]",
-            found["cluster warm"],
-            found["local warm"],
+            times["cluster warm"],
+            times["local warm"],
         ),
         ratio(
             f"{told}, 2 executors: second session over the first",
-            found["cluster warm"],
-            found["cluster cold"],
+            times["cluster warm"],
+            times["cluster cold"],
         ),
     ]
 
 
-def _in_one_session(site: Site, place: Place) -> list[Measure]:
+def _in_one_session(site: Site, namespace: Namespace) -> list[Measure]:
     console.note("images to compare executors with, and an S3 server")
     own, built = (
-        place.executors,
-        {name: images.child(site, place, name) for name in images.CHILDREN},
+        namespace.executors,
+        {name: images.child(site, namespace, name) for name in images.CHILDREN},
     )
     started = [own, built[images.WITHOUT_PYC], built[images.CLASS_DATA]]
     programs: dict[str, dict[str, Any]] = {
@@ -129,26 +128,26 @@ def _in_one_session(site: Site, place: Place) -> list[Measure]:
         },
     }  # fmt: skip
     given = {name: {**words, "rounds": ROUNDS} for name, words in programs.items()}
-    with images.s3(site, place) as s3, pods.watched(place) as seen:
+    with images.s3(site, namespace) as s3, pods.watched(namespace) as seen:
         # Before and after, and the first is for the node: so each is as warm as the executors.
-        bare = [pods.bare_jvm(place, seen, number) for number in range(ROUNDS)][1:]
+        bare = [pods.bare_jvm(namespace, seen, number) for number in range(ROUNDS)][1:]
         console.note(f"one session for {', '.join(programs)}")
         conf = {**s3.conf, "spark.executor.memory": "700m"}
-        with place.container(s3.environment) as driver:
-            found = driver.run("together", conf, programs=given)
-        bare += [pods.bare_jvm(place, seen, ROUNDS + number) for number in range(2)]
-        rows = executor_rows(bare, found["new_executors"], seen, started)
-    return rows + session_rows(found)
+        with namespace.container(s3.environment) as driver:
+            answers = driver.run("together", conf, programs=given)
+        bare += [pods.bare_jvm(namespace, seen, ROUNDS + number) for number in range(2)]
+        rows = executor_rows(bare, answers["new_executors"], seen, started)
+    return rows + session_rows(answers)
 
 
 def executor_rows(
-    bare: Sequence[float], found: Sequence[Json], seen: Seen, started: Sequence[str]
+    bare: Sequence[float], executors: Sequence[Json], seen: Seen, started: Sequence[str]
 ) -> list[Measure]:
     """Return the measures of new executors.
 
     Args:
         bare: seconds from a bare pod's creation until its JVM has run.
-        found: what the program new_executors answered.
+        executors: what the program new_executors answered.
         seen: their pods.
         started: the executors' image, that without .pyc, that with a class-data archive.
 
@@ -156,8 +155,8 @@ def executor_rows(
         ClusterJobError: an executor's pod was not seen before the executor.
     """
     times: dict[tuple[str, str], list[float]] = {}
-    for each in found:
-        image, moment = str(each["image"]), float(each["registered"])
+    for executor in executors:
+        image, moment = str(executor["image"]), float(executor["registered"])
         created = seen.before(moment, image)
         if created is None:
             raise ClusterJobError(
@@ -166,7 +165,7 @@ def executor_rows(
             )
         times.setdefault((image, "registered"), []).append(moment - created)
         for what in ("plain", "pandas"):
-            times.setdefault((image, what), []).append(float(each[what]))
+            times.setdefault((image, what), []).append(float(executor[what]))
     own, without, shared = started
     registered, plain, pandas = (times[own, what] for what in ("registered", "plain", "pandas"))
     floor = [statistics.median(bare)] * len(registered)
@@ -186,11 +185,11 @@ def executor_rows(
     ]
 
 
-def session_rows(found: Mapping[str, Any]) -> list[Measure]:
+def session_rows(answers: Mapping[str, Any]) -> list[Measure]:
     """Return the measures of what the programs answered that compare settings."""
-    arrow, written = found["to_pandas"], found["committers"]
-    native, java = found["blas"]
-    serial, parallel, g1 = found["collectors"]
+    arrow, written = answers["to_pandas"], answers["committers"]
+    native, java = answers["blas"]
+    serial, parallel, g1 = answers["collectors"]
     table, product = f"toPandas() of {TABLE_ROWS:,} rows", f"correlation of {COLUMNS} columns"
     shuffle, write = "shuffle of cached rows, 2 executors", f"write of {FILES} files to S3"
     return [
@@ -206,12 +205,12 @@ def session_rows(found: Mapping[str, Any]) -> list[Measure]:
     ]
 
 
-def _memory(place: Place) -> list[Measure]:
+def _memory(namespace: Namespace) -> list[Measure]:
     console.note("Java's default heap in a container with a limit")
     return [
         Measure(
             f"Java's default heap over a container's limit of {_LIMIT_GIB} GiB{told}",
-            _default_heap(place, option) / (_LIMIT_GIB * 2**30),
+            _default_heap(namespace, option) / (_LIMIT_GIB * 2**30),
             "x",
         )
         for told, option in (
@@ -221,10 +220,10 @@ def _memory(place: Place) -> list[Measure]:
     ]
 
 
-def _default_heap(place: Place, option: str) -> int:
+def _default_heap(namespace: Namespace, option: str) -> int:
     """Return the bytes that a JVM takes for its heap where nobody says how many."""
-    argv = ["run", "--rm", "--pull", "never", "--network", "none", "--label", place.label]
-    argv += ["--memory", f"{_LIMIT_GIB}g", place.executors]
+    argv = ["run", "--rm", "--pull", "never", "--network", "none", "--label", namespace.label]
+    argv += ["--memory", f"{_LIMIT_GIB}g", namespace.executors]
     said = engine.client(*argv, "java", option, "-XX:+PrintFlagsFinal", "-version").stdout
     return heap_in(said)
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.table import Measure
 from sparkyard import console
-from sparkyard.bench.bench import Measure
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.plan import plan
@@ -70,8 +70,8 @@ def measure(site: Site | None = None) -> list[Measure]:
         same = [_both(registry, references) for _ in range(_UNCHANGED_RUNS)]
         console.note("push after a bump in both images")
         after = _both(registry, bumped)
-    idle = statistics.median(each.seconds for each in same)
-    theirs = statistics.median(each.engine for each in same)
+    idle = statistics.median(timed.seconds for timed in same)
+    theirs = statistics.median(timed.engine for timed in same)
     return [
         Measure("first push of the family", first.seconds, "s"),
         Measure("the same with docker push", first.engine, "s"),
@@ -81,7 +81,7 @@ def measure(site: Site | None = None) -> list[Measure]:
         Measure("bytes of blobs mounted by it", first.sent.mounted_bytes, "B"),
         Measure("unchanged push, median", idle, "s", 1),
         Measure("unchanged push over docker push", idle / theirs, "x"),
-        Measure("blobs sent by unchanged pushes", sum(each.sent.blobs for each in same), "", 0),
+        Measure("blobs sent by unchanged pushes", sum(timed.sent.blobs for timed in same), "", 0),
         Measure("push after a bump in both images", after.seconds, "s"),
         Measure("push after a bump over docker push", after.seconds / after.engine, "x"),
         Measure("bytes of blobs sent after a bump", after.sent.bytes, "B"),
@@ -89,21 +89,22 @@ def measure(site: Site | None = None) -> list[Measure]:
 
 
 def _both(registry: Registry, references: Mapping[str, str]) -> Timed:
-    found = engine.inspect(references.values())
+    inspected = engine.inspect(references.values())
     content = blobs.of_engine(references.values())
     uploads = [
-        Upload(f"ours/{name}", str(found[tag]["Id"]), content) for name, tag in references.items()
+        Upload(f"ours/{name}", str(inspected[tag]["Id"]), content)
+        for name, tag in references.items()
     ]
     began = time.monotonic()
     sent = push.upload(registry, uploads)
-    for each in uploads:
-        push.set_tag(registry, each.repository, "newest", each.manifest, immutable=False)
+    for image in uploads:
+        push.set_tag(registry, image.repository, "newest", image.manifest, immutable=False)
     seconds = time.monotonic() - began
     theirs = _by_engine(registry.host, references)
     changed = 0
     for name, tag in references.items():
         there = registry.resolve(f"engine/{name}", "newest")
-        changed += there is None or there.digest != found[tag]["Id"]
+        changed += there is None or there.digest != inspected[tag]["Id"]
     return Timed(seconds, sent, theirs, changed)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sparkyard.bench.kubernetes_place import Place
+from bench.kubernetes.namespace import Namespace
 from sparkyard.errors import PodStartError
 from sparkyard.kubernetes.cluster import Json
 
@@ -46,11 +46,11 @@ class Seen:
 
 
 @contextlib.contextmanager
-def watched(place: Place) -> Iterator[Seen]:
+def watched(namespace: Namespace) -> Iterator[Seen]:
     """Watch the namespace's pods meanwhile."""
     seen = Seen()
-    answer: Any = place.cluster.api.list_namespaced_pod(
-        place.namespace, watch=True, _preload_content=False
+    answer: Any = namespace.cluster.api.list_namespaced_pod(
+        namespace.name, watch=True, _preload_content=False
     )
 
     def read() -> None:
@@ -68,26 +68,26 @@ def watched(place: Place) -> Iterator[Seen]:
         reader.join(timeout=5)
 
 
-def bare_jvm(place: Place, seen: Seen, number: int) -> float:
+def bare_jvm(namespace: Namespace, seen: Seen, number: int) -> float:
     """Return the seconds from a pod's creation until a JVM has run in it and its shell calls back.
 
     Raises:
         PodStartError: it did not within a minute and a half.
     """
     name = f"bare-jvm-{number}"
-    doing = f"create a pod in {place.namespace}"
-    with socket.create_server((place.address, 0)) as listener:
+    doing = f"create a pod in {namespace.name}"
+    with socket.create_server((namespace.address, 0)) as listener:
         listener.settimeout(_WITHIN)
         port = listener.getsockname()[1]
-        body = bare_pod(name, place.executors, place.address, port)
-        place.cluster.ask("create_namespaced_pod", place.namespace, body, doing=doing)
+        body = bare_pod(name, namespace.executors, namespace.address, port)
+        namespace.cluster.ask("create_namespaced_pod", namespace.name, body, doing=doing)
         try:
             listener.accept()[0].close()
         except TimeoutError as error:
             raise PodStartError(
-                f"The pod {name} in {place.namespace} did not call back to {place.address}:{port} "
-                f"within {_WITHIN:.0f} s.",
-                f"See whether the nodes can run {place.executors}, and reach this machine.",
+                f"The pod {name} in {namespace.name} did not call back to "
+                f"{namespace.address}:{port} within {_WITHIN:.0f} s.",
+                f"See whether the nodes can run {namespace.executors}, and reach this machine.",
             ) from error
         ran = time.time()
     while name not in seen.created:  # the watch is a little behind the answer, never for long

@@ -16,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from sparkyard import paths
-from sparkyard.chaos import client as chaos_client
-from sparkyard.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
-from sparkyard.chaos.reader import MOVING, Findings, Reader
 from sparkyard.errors import CommandFailedError, ReleaseHistoryError
 from sparkyard.release.channel import LATEST
+from tests.e2e.chaos import client as chaos_client
+from tests.e2e.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
+from tests.e2e.chaos.reader import MOVING, Findings, Reader
 
 STABLE = "stable"
 BEFORE, BETWEEN, AFTER = "before the record", "between record and tags", "after all tags"
@@ -63,7 +63,7 @@ class Client:
         self.said = ""
         self.seconds = 0.0
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sparkyard.chaos.client"],
+            [sys.executable, "-m", "tests.e2e.chaos.client"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -7,12 +7,13 @@ import secrets
 import socket
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from sparkyard.bench.kubernetes_place import PROGRAMS, Place, removed
+from bench.kubernetes.namespace import Namespace, removed
+from bench.s3 import server as s3_server
+from bench.s3.server import Recipe
 from sparkyard.command import run
 from sparkyard.plan.plan import Site
-from sparkyard.services import s3_server
-from sparkyard.services.s3_server import Recipe
 
 WITHOUT_PYC, CLASS_DATA = CHILDREN = ("without-pyc", "class-data")
 """The targets of bench/kubernetes/Dockerfile."""
@@ -27,33 +28,35 @@ class S3:
     environment: Mapping[str, str]
 
 
-def child(site: Site, place: Place, target: str) -> str:
+def child(site: Site, namespace: Namespace, target: str) -> str:
     """Build one of CHILDREN on the executors, and return its image.
 
     Raises:
         CommandFailedError: it could not be built.
     """
-    image = _image(place, target)
-    s3_server.build(site, place.executors, Recipe(PROGRAMS, target), image, place.label)
+    image = _image(namespace, target)
+    s3_server.build(
+        site, namespace.executors, Recipe(Path(__file__).parent, target), image, namespace.label
+    )
     return image
 
 
 @contextlib.contextmanager
-def s3(site: Site, place: Place) -> Iterator[S3]:
+def s3(site: Site, namespace: Namespace) -> Iterator[S3]:
     """Give an S3 server on this machine, at the address that pods have for it.
 
     Raises:
         CommandFailedError: it could not be built or started.
     """
-    image = _image(place, "s3")
-    s3_server.build(site, place.executors, s3_server.recipe(BUCKET), image, place.label)
+    image = _image(namespace, "s3")
+    s3_server.build(site, namespace.executors, s3_server.recipe(BUCKET), image, namespace.label)
     access, secret = secrets.token_hex(10), secrets.token_urlsafe(30)
-    with socket.create_server((place.address, 0)) as listener:
-        listens = f"{place.address}:{listener.getsockname()[1]}"
+    with socket.create_server((namespace.address, 0)) as listener:
+        listens = f"{namespace.address}:{listener.getsockname()[1]}"
     variables = s3_server.variables(access, secret, listens)
-    name = f"{place.namespace}-s3"
+    name = f"{namespace.name}-s3"
     argv = ["docker", "run", "--detach", "--rm", "--pull", "never", "--network", "host"]
-    argv += ["--name", name, "--label", place.label]
+    argv += ["--name", name, "--label", namespace.label]
     argv += [word for variable in variables for word in ("--env", variable)]
     with removed(name):
         run([*argv, image], env=variables)
@@ -63,5 +66,5 @@ def s3(site: Site, place: Place) -> Iterator[S3]:
         )
 
 
-def _image(place: Place, what: str) -> str:
-    return f"{place.namespace}/{what}:bench"
+def _image(namespace: Namespace, what: str) -> str:
+    return f"{namespace.name}/{what}:bench"

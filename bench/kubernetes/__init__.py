@@ -1,0 +1,1 @@
+"""How quick is Spark on a Kubernetes, and what do its settings bring?"""

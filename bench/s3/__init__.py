@@ -1,0 +1,1 @@
+"""Which S3 server do the bench and the tests write to?"""

@@ -1,0 +1,147 @@
+"""Which Python interpreters do driver and worker use?"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from sparkyard.facts.collector.configuration import Configuration
+from sparkyard.facts.collector.inspection import Inspection, run
+from sparkyard.facts.collector.packages import package_facts
+from sparkyard.facts.inside.properties import without_shell
+
+# Runs in the interpreter that is asked about: the image's own settings apply to it.
+_PROBE = r"""
+import json, locale, os, platform, sys, sysconfig
+try:
+    locale.setlocale(locale.LC_ALL, "")
+    chosen = locale.setlocale(locale.LC_CTYPE)
+except locale.Error:
+    chosen = "C (the locale that is asked for is not installed)"
+paths = sysconfig.get_paths()
+print(json.dumps({
+    "version": platform.python_version(), "full": " ".join(sys.version.split()),
+    "build": " ".join(platform.python_build()),
+    "implementation": platform.python_implementation(), "compiler": platform.python_compiler(),
+    "executable": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
+    "abi": sysconfig.get_config_var("SOABI") or "", "path": sys.path,
+    "stdlib": [paths["stdlib"], paths["platstdlib"]],
+    "locale": chosen, "encoding": locale.getpreferredencoding(False)}))
+"""
+
+Said = dict[str, Any]
+"""What an interpreter says about itself: the document that `_PROBE` writes."""
+
+
+def python_facts(
+    inspection: Inspection, conf: Configuration
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return which interpreters driver and worker use, and what is in each of these."""
+    roles: dict[str, Any] = {}
+    interpreters: dict[str, dict[str, Any]] = {}
+    probed: dict[str, tuple[Said | None, str]] = {}
+    for role, (requested, source) in choose_pythons(inspection.env, conf).items():
+        path, why = interpreter_of(requested, inspection.env)
+        said: Said | None = None
+        if path is not None:
+            if path not in probed:
+                probed[path] = probe(path)
+            said, why = probed[path]
+        roles[role] = {"requested": requested, "source": source, "interpreter": None}
+        if said is None or path is None:
+            inspection.missing[f"python.{role}"] = why
+            continue
+        executable = roles[role]["interpreter"] = str(said["executable"] or path)
+        if executable not in interpreters:
+            names = _names_of(path, requested, said["version"], inspection.env)
+            interpreters[executable] = _facts_of(inspection, path, said)
+        else:
+            names = {*interpreters[executable]["names"], requested, path}
+        interpreters[executable] |= {"executable": executable, "names": sorted(names)}
+    return roles, [interpreters[executable] for executable in sorted(interpreters)]
+
+
+def choose_pythons(env: Mapping[str, str], conf: Configuration) -> dict[str, tuple[str, str]]:
+    """Return for driver and worker which interpreter is asked for, and by what."""
+
+    def choices(prop: str, variable: str) -> list[tuple[str | None, str]]:
+        return [
+            (conf.defaults.get(prop), prop),
+            (env.get(variable), variable),
+            (without_shell(conf.spark_env.get(variable)), "spark-env.sh"),
+        ]
+
+    worker = choices("spark.pyspark.python", "PYSPARK_PYTHON")
+    driver = choices("spark.pyspark.driver.python", "PYSPARK_DRIVER_PYTHON") + worker
+    default = ("python3", "Spark's default")
+    return {
+        role: next(((path, source) for path, source in wanted if path), default)
+        for role, wanted in (("driver", driver), ("worker", worker))
+    }
+
+
+def interpreter_of(requested: str, env: Mapping[str, str]) -> tuple[str | None, str]:
+    """Return the path that a requested interpreter leads to, or None and why not."""
+    path = shutil.which(requested, path=env.get("PATH") or os.defpath)
+    if path is None:
+        return None, f"{requested} is not there or not executable"
+    if os.path.basename(requested).startswith(("jupyter", "ipython")):
+        try:
+            with open(path, "rb") as file:
+                first_line = file.readline(512).decode("utf-8", "replace")
+        except OSError:
+            first_line = ""
+        words = first_line[2:].split() if first_line.startswith("#!") else []
+        if not words:
+            return None, f"{path} names no interpreter in its first line"
+        target = words[1] if os.path.basename(words[0]) == "env" and len(words) > 1 else words[0]
+        return interpreter_of(target, env)
+    return path, ""
+
+
+def probe(path: str) -> tuple[Said | None, str]:
+    """Return what an interpreter says about itself, or None and why it says nothing."""
+    out, _, words = run(path, "-c", _PROBE)
+    for line in reversed(out.splitlines()):
+        if line.startswith("{"):
+            try:
+                return dict(json.loads(line)), ""
+            except ValueError:
+                break
+    return None, f"{path} did not run {words}"
+
+
+def _names_of(path: str, requested: str, version: str, env: Mapping[str, str]) -> set[str]:
+    """Return every spelling that leads to this interpreter: a driver may ask for any of them."""
+    names = {requested, path}
+    beside = os.path.dirname(path)
+    for spelling in ("python", "python3", "python" + ".".join(version.split(".")[:2])):
+        on_path = shutil.which(spelling, path=env.get("PATH") or os.defpath)
+        near = os.path.join(beside, spelling)
+        if os.path.exists(near) and os.path.realpath(near) == os.path.realpath(path):
+            names.add(near)
+            if on_path and os.path.dirname(on_path) == beside:
+                names.add(spelling)
+    return names
+
+
+def _facts_of(inspection: Inspection, path: str, said: Said) -> dict[str, Any]:
+    """Return one interpreter and the packages on its own module search path."""
+    stdlib = {os.path.realpath(directory) for directory in said.pop("stdlib")}
+    directories: list[str] = []
+    for entry in said.pop("path"):
+        real = os.path.realpath(entry) if entry else ""
+        known = real in stdlib or real in directories or os.path.basename(real) == "lib-dynload"
+        if not known and os.path.isdir(real):
+            directories.append(real)
+    packages, unclaimed = package_facts(inspection.hashes, directories)
+    return said | {
+        "resolved": os.path.realpath(path),
+        "sha256": inspection.hashes.of(path),
+        "directories": directories,
+        "packages": packages,
+        "unclaimed": unclaimed,
+    }
