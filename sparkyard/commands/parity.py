@@ -406,9 +406,10 @@ def _table(rows: Iterable[Row], console: Console, rules: Table) -> rich.table.Ta
 
 def _layers_line(report: Report, shared: layers.LayerComparison) -> str:
     proven = sum(row.proven_by_layers for row in report.rows)
+    first, second = report.table.words
     return (
-        f"layers     {len(shared.shared)} of the executors' {len(shared.executors)} are the "
-        f"driver's too ({_bytes(shared.shared)}); {len(shared.only_executors)} are not "
+        f"layers     {len(shared.shared)} of {len(shared.executors)} in the {second} are in the "
+        f"{first}, too ({_bytes(shared.shared)}); {len(shared.only_executors)} are not "
         f"({_bytes(shared.only_executors)}); they prove {proven} rows before a look inside"
     )
 

@@ -417,7 +417,7 @@ def images(monkeypatch: pytest.MonkeyPatch) -> dict[str, Facts]:
 def test_the_session_prints_the_table_and_exits_zero(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main(["--driver", "good", "--executor", "good"]) == 0
     out = capsys.readouterr().out
-    assert "1 of the executors' 2 are the driver's too" in out
+    assert "1 of 2 in the executors are in the driver, too" in out
     assert "0 differ" in out
     assert "\x1b" not in out
     assert SHA["a"] not in out
