@@ -8,10 +8,9 @@ moves it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sparkyard import versions
+from sparkyard import tags, versions
 from sparkyard.errors import ReferenceFormatError, ReleaseHistoryError, VerificationError
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor
@@ -125,21 +124,27 @@ def parse(name: str, content: Content) -> Channel:
     return Channel(name, moves)
 
 
-def check_name(name: str, taken: Iterable[str] = ()) -> str:
+def check_name(name: str, *, taken: bool = False) -> str:
     """Return a channel's name.
 
     Args:
         name: the name.
-        taken: tags of images that say something else.
+        taken: images have a tag of that name, which says something else.
 
     Raises:
         ReferenceFormatError: it could not be told from a version or another tag, or is no word.
     """
-    if name in taken:
+    if taken:
         raise ReferenceFormatError(
             f'"{name}" cannot be a channel: images have a tag of that name, which says something '
             "else of them.",
             "Take another word: stable, next, staging.",
+        )
+    if stack := tags.ends_with_stack(name):
+        raise ReferenceFormatError(
+            f'"{name}" cannot be a channel: it would be taken for '
+            f"{name.removesuffix(f'-{stack}')} on the stack {stack}.",
+            "Take a word without a stack's name; a channel is on all stacks of a release.",
         )
     if versions.is_version(name) or not _NAME.fullmatch(name):
         raise ReferenceFormatError(
