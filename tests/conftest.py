@@ -42,6 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--image", default="", help="only this image's tests")
     group.addoption("--results", default="", help="a file for the outcomes, counted by group")
     group.addoption("--nightly", action="store_true", help="only the tests marked nightly")
+    group.addoption("--brief", action="store_true", help="only what each stack is tested by")
     group.addoption("--keep", action="store_true", help="leave the containers for looking into")
 
 
@@ -78,6 +79,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     nightly = bool(config.getoption("nightly"))
     # Not "deselected": nobody left these out of the part that runs.
     items[:] = [item for item in items if bool(item.get_closest_marker("nightly")) == nightly]
+    if config.getoption("brief"):
+        images = Path(__file__).parent / "images"
+        items[:] = [
+            item
+            for item in items
+            if item.get_closest_marker("every_stack") or item.path.is_relative_to(images)
+        ]
     directories = [Path(__file__).parent / name for name in ENGINE_TESTS]
     for item in items:
         if any(item.path.is_relative_to(directory) for directory in directories):

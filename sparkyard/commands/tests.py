@@ -1,4 +1,8 @@
-"""Test the code, the images, and the family end to end on a Spark cluster."""
+"""Test the code, the images, and the family end to end on a Spark cluster.
+
+With --stack all, the default stack has every test, and each other those of its images and of the
+kinds of job on a Spark cluster and on Kubernetes; with --nightly, each has all.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.errors import TestsFailedError, UnknownNameError
+from sparkyard.family import stack
 from sparkyard.kubernetes import leftovers
 from sparkyard.names import nearest
 from sparkyard.plan import plan
@@ -59,7 +64,8 @@ def main(argv: list[str]) -> int:
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
     parts = _parts(chosen.only, chosen.image)
-    exit_codes, broken = [], []
+    exit_codes: list[int] = []
+    broken: list[str] = []
     for where in plan.sites(chosen.stack, locked=chosen.locked):
         code, results = _on(where, parts, chosen, rest)
         exit_codes.append(code)
@@ -153,6 +159,9 @@ def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
     options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
     options += ["--nightly"] if chosen.nightly else []
+    # Where all stacks are tested, the default one answers for what is the same on each.
+    brief = chosen.stack == stack.ALL and not where.is_default and not chosen.nightly
+    options += ["--brief"] if brief else []
     options += ["--keep"] if chosen.keep else []
     return options
 

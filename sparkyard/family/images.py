@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparkyard import paths, toml_file
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
@@ -250,7 +250,7 @@ def _image(name: str, entry: object, images: Collection[str], file: Path) -> Ima
     )
 
 
-def _stacks(entry: Mapping[str, object], where: str) -> tuple[str, ...]:
+def _stacks(entry: dict[str, Any], where: str) -> tuple[str, ...]:
     if "stacks" not in entry:
         return ()
     named = toml_file.texts(entry, "stacks", where)

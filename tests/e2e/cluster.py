@@ -21,6 +21,8 @@ WORKER_CORES = 2
 WORKER_MEMORY = "2g"
 """What a worker offers to executors; its container has a limit above that for Python workers."""
 WORKER_LIMIT = "4g"
+QUICK_START = "-XX:TieredStopAtLevel=1"
+"""Of a JVM that ends before Java's second compiler has brought what it costs."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Cluster:
             "spark.driver.host": self.driver.name,
             "spark.driver.memory": "1g",
             "spark.executor.memory": WORKER_MEMORY,
+            "spark.driver.defaultJavaOptions": QUICK_START,
+            "spark.executor.defaultJavaOptions": QUICK_START,
             "spark.ui.showConsoleProgress": "false",
             # Both workers are to be there before the first job, so that both get a part of it.
             "spark.cores.max": str(WORKERS * WORKER_CORES),
@@ -87,13 +91,14 @@ class Cluster:
 def cluster(lab: Lab, network: str, driver_image: str, executor_image: str) -> Iterator[Cluster]:
     """Give a cluster with one master and two workers, each in a container of its own."""
     on_network = ["--network", network]
+    daemon = {"SPARK_DAEMON_JAVA_OPTS": QUICK_START}
     with ExitStack() as stack:
         name = lab.name("master")
         master = stack.enter_context(
             lab.container(
                 executor_image, "spark-class", "org.apache.spark.deploy.master.Master",
                 "--host", name, "--port", "7077",
-                what="master", options=on_network,
+                what="master", options=on_network, environment=daemon,
             )
         )  # fmt: skip
         url = f"spark://{name}:7077"
@@ -104,6 +109,7 @@ def cluster(lab: Lab, network: str, driver_image: str, executor_image: str) -> I
                     "--cores", str(WORKER_CORES), "--memory", WORKER_MEMORY,
                     "--work-dir", "/opt/work",
                     what=f"worker-{number}", options=[*on_network, "--memory", WORKER_LIMIT],
+                    environment=daemon,
                 )
             )
             for number in range(1, WORKERS + 1)

@@ -69,6 +69,7 @@ def python_cells(
         "python3",
         "s3a",
         "gcs",
+        "hep",
         "interrupt_python",
         "python",
         settings=settings,

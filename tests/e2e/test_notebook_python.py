@@ -12,7 +12,7 @@ from tests.notebook import Cell
 @pytest.fixture(scope="module")
 def cells(python_cells: dict[str, Cell]) -> dict[str, Cell]:
     """The cells of the notebook of jobs."""
-    others = ("s3a ", "gs ", "interrupt", "after ", "a job in the background", "a package ")
+    others = ("s3a ", "gs ", "hep ", "interrupt", "after ", "a job in the background", "a package ")
     return {title: cell for title, cell in python_cells.items() if not title.startswith(others)}
 
 
@@ -56,6 +56,7 @@ def executors() -> int:
     return WORKERS
 
 
+@pytest.mark.every_stack
 class TestOnAStandaloneCluster(PythonJobs):
     """Every kind of job, on a master and workers."""
 

@@ -24,11 +24,12 @@ def cells(python_cells: dict[str, Cell]) -> dict[str, Cell]:
 
 
 def stored(s3: S3) -> list[str]:
-    """Return the objects that the server has, read off its own disk."""
+    """Return the objects that the server has of these tests, read off its own disk."""
     argv = ["docker", "cp", f"{s3.container.id}:/data/{BUCKET}", "-"]
     archive = subprocess.run(argv, check=True, capture_output=True).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as members:
-        return sorted(f"s3a://{m.name}" for m in members if m.isfile())
+        names = (f"s3a://{member.name}" for member in members if member.isfile())
+        return sorted(name for name in names if name.startswith(f"{S3_PLACE}/"))
 
 
 def test_what_was_written_is_read_back(cells: dict[str, Cell], number: int) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.cluster import QUICK_START
 from tests.kubernetes.kube import Document, Kube, Pod
 from tests.notebook import Cell, Place, run_notebook
 from tests.support import Lab
@@ -20,13 +21,12 @@ from tests.support import Lab
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 FRAGMENTS = "/etc/spark/conf.d"
 SMALL = {
-    "00-small.conf": """
+    "00-small.conf": f"""
 # A cluster of few cores is to hold all that tests ask for.
 spark.kubernetes.executor.request.cores  100m
 spark.kubernetes.driver.request.cores    100m
-# Sessions of a few jobs end before Java's second compiler has brought what it costs.
-spark.executor.defaultJavaOptions        -XX:TieredStopAtLevel=1
-spark.driver.defaultJavaOptions          -XX:TieredStopAtLevel=1
+spark.executor.defaultJavaOptions        {QUICK_START}
+spark.driver.defaultJavaOptions          {QUICK_START}
 """
 }
 KUBECONFIG = "/run/kubeconfig"

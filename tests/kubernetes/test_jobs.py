@@ -45,13 +45,10 @@ def executors(size: Size) -> int:
 def cells(outside: Notebook, size: Size, number: int) -> dict[str, Cell]:
     """The cells of the notebook that the standalone cluster runs, too, after one run of it."""
     source = (E2E / "notebooks" / "python.ipy").read_text()
-    settings = {
-        **TWO,
-        "spark.ui.showConsoleProgress": "false",
-        # The encrypted gigabyte needs what Java's second compiler makes of AES.
-        "spark.driver.defaultJavaOptions": "-XX:+TieredCompilation",
-        "spark.executor.defaultJavaOptions": "-XX:+TieredCompilation",
-    }
+    settings = {**TWO, "spark.ui.showConsoleProgress": "false"}
+    if size.rows == GIGABYTE:  # encrypted, it needs what Java's second compiler makes of AES
+        for side in ("driver", "executor"):
+            settings[f"spark.{side}.defaultJavaOptions"] = "-XX:+TieredCompilation"
     environment = {
         "TEST_NUMBER": str(number),
         "TEST_ROWS": str(size.rows),
@@ -61,12 +58,14 @@ def cells(outside: Notebook, size: Size, number: int) -> dict[str, Cell]:
     return outside.run(source, settings=settings, environment=environment, seconds=500)
 
 
+@pytest.mark.every_stack
 def test_the_work_is_done_in_pods(cells: dict[str, Cell], executors: int) -> None:
     hosts = cells["hosts"].result["executors"]
     assert len(hosts) == executors
     assert all("-exec-" in host for host in hosts)
 
 
+@pytest.mark.every_stack
 class TestInPods(PythonJobs):
     """Every kind of job, on executors that are pods."""
 

@@ -21,14 +21,11 @@ def test_a_file_is_a_lane_where_nothing_else_is_said() -> None:
 
 
 def test_files_that_share_a_cluster_share_a_lane() -> None:
-    names = ("test_notebook_python", "test_notebook_languages", "test_s3a", "gcs/test_gcs")
-    assert len({lane(f"tests/e2e/{name}.py::test_x") for name in names}) == 1
-
-
-def test_nightly_tests_leave_the_cluster_to_one_lane() -> None:
-    in_both = (
-        "tests/kubernetes/test_data.py::test_x",
-        "tests/kubernetes/test_api_server.py::test_y",
+    names = (
+        "test_notebook_python",
+        "test_notebook_languages",
+        "test_s3a",
+        "test_hep",
+        "gcs/test_gcs",
     )
-    assert len({lane(test) for test in in_both}) == 2
-    assert len({lane(test, nightly=True) for test in in_both}) == 1
+    assert len({lane(f"tests/e2e/{name}.py::test_x") for name in names}) == 1

@@ -76,7 +76,7 @@ def test_each_session_has_help_under_its_own_name(
     assert printed.startswith(f"usage: nox -s {session} -- [-h] [--verbose]")
     assert "--verbose " in printed.partition("options:")[2]
     if "--stack" in printed:
-        assert re.search(r"--stack NAME +a stack of conf/stacks \(default: ", printed)
+        assert re.search(r"--stack NAME\s+a stack of conf/stacks(, or all)?\s+\(default:", printed)
     helpless = re.findall(r"^  (--?\w[^ ]*(?: [A-Z]+)?)\n(?!   )", printed, re.MULTILINE)
     assert not helpless
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sparkyard import errors
@@ -54,6 +56,24 @@ def test_the_option_nightly_is_handed_to_pytest() -> None:
     for argv in ([], ["--nightly"]):
         chosen, _ = command._parse(argv)
         assert [o for o in command._options(chosen, plan.site()) if o == "--nightly"] == argv
+
+
+@pytest.mark.parametrize(
+    ("argv", "brief"),
+    [
+        (["--stack", "all"], True),
+        (["--stack", "spark-9"], False),
+        (["--stack", "all", "--nightly"], False),
+    ],
+)
+def test_where_all_stacks_are_tested_the_default_one_answers_for_what_is_the_same(
+    argv: list[str], brief: bool
+) -> None:
+    chosen, _ = command._parse(argv)
+    default = plan.site()
+    other = replace(default, stack=replace(default.stack, name="spark-9"))
+    assert ("--brief" in command._options(chosen, other)) is brief
+    assert "--brief" not in command._options(chosen, default)
 
 
 @pytest.mark.parametrize(
