@@ -222,7 +222,7 @@ def check_version(version: str) -> str:
         ReferenceFormatError: it is what another version is called on a stack.
     """
     tag = str(versions.parse(version))
-    if stack := ends_with_stack(tag):
+    if stack := _ends_with_stack(tag):
         raise ReferenceFormatError(
             f"{version} would be taken for {tag.removesuffix(f'-{stack}')} on the stack {stack}.",
             "Take a version without a stack's name; a release is of all stacks.",
@@ -241,7 +241,7 @@ def branch_tag(branch: str) -> str:
     if not re.search(r"[A-Za-z0-9]", tag) or _says_something_else(tag):
         tag = f"branch-{tag}".rstrip("-_.")
     room = LONGEST - max(len(f"-{name}") for name in stacks.known())
-    if tag == "branch" or len(tag) > room or ends_with_stack(tag):
+    if tag == "branch" or len(tag) > room or _ends_with_stack(tag):
         mark = hashlib.sha256(branch.encode()).hexdigest()[:8]
         tag = f"{tag[: room - len(mark) - 1]}-{mark}"
     return tag
@@ -253,7 +253,7 @@ def _borne(sources: Mapping[str, str], stack: str, family: Family) -> dict[str, 
     return {tag: sources.get(tag) or sources[tag.removesuffix(f"-{stack}")] for tag in tags_}
 
 
-def ends_with_stack(tag: str) -> str:
+def _ends_with_stack(tag: str) -> str:
     """Return the stack whose name a tag ends with; empty for none."""
     return next((name for name in stacks.known() if tag.endswith(f"-{name}")), "")
 

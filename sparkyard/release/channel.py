@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sparkyard import tags, versions
+from sparkyard import versions
 from sparkyard.errors import ReferenceFormatError, ReleaseHistoryError, VerificationError
+from sparkyard.family import stack as stacks
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor
 
@@ -140,12 +141,13 @@ def check_name(name: str, *, taken: bool = False) -> str:
             "else of them.",
             "Take another word: stable, next, staging.",
         )
-    if stack := tags.ends_with_stack(name):
-        raise ReferenceFormatError(
-            f'"{name}" cannot be a channel: it would be taken for '
-            f"{name.removesuffix(f'-{stack}')} on the stack {stack}.",
-            "Take a word without a stack's name; a channel is on all stacks of a release.",
-        )
+    for stack in stacks.known():
+        if name.startswith(stack) or name.endswith(f"-{stack}"):
+            raise ReferenceFormatError(
+                f'"{name}" cannot be a channel: a tag that begins or ends with {stack} is one of '
+                "that stack.",
+                "Take a word without a stack's name; a channel is on all stacks of a release.",
+            )
     if versions.is_version(name) or not _NAME.fullmatch(name):
         raise ReferenceFormatError(
             f'"{name}" cannot be a channel.',

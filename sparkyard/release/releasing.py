@@ -153,16 +153,14 @@ def rollback(desk: Desk, name: str) -> Moved:
 
 
 def _check_channel(name: str, record: Record) -> None:
-    """Check that no tag of a channel says something else of an image, on any stack.
+    """Check that no tag of a channel says something else of an image of any stack.
 
     Raises:
         ReferenceFormatError: one does.
     """
-    taken = False
-    for stack in record.stacks:
-        borne = {tag for image in stack.images for tag in (*image.immutable, *image.moving)}
-        taken |= bool(borne & set(naming.of_channel(name, stack)))
-    channel.check_name(name, taken=taken)
+    borne = {tag for image in record.images for tag in (*image.immutable, *image.moving)}
+    own = {tag for stack in record.stacks for tag in naming.of_channel(name, stack)}
+    channel.check_name(name, taken=bool(borne & own))
 
 
 def _moved(before: Channel, release: ReleaseFiles, action: str) -> Channel:

@@ -120,6 +120,7 @@ def test_words_are_channels(name: str) -> None:
     "name",
     [
         "stable-spark-3.5",
+        "spark-3.5",
         "1.4.0",
         "1.5.0-rc.1",
         "",
