@@ -27,8 +27,8 @@ def main(argv: list[str]) -> int:
     before, after = (_record(named) for named in (chosen.before, chosen.after))
     changes = diff.changes(before, after)
     only = "" if chosen.stack == stack.ALL else chosen.stack
-    stacks = [name for each in changes.stacks for name in (each.before, each.after) if name]
-    images = [image.name for each in changes.stacks for image in each.images]
+    stacks = [name for of in changes.stacks for name in (of.before, of.after) if name]
+    images = [image.name for of in changes.stacks for image in of.images]
     for what, name, names in (("stack", only, stacks), ("image", chosen.image, images)):
         if name and name not in names:
             raise UnknownNameError(

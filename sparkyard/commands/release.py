@@ -118,7 +118,7 @@ def _check(place: Place, version: str, checkout: Checkout) -> None:
 def _prove(stacks: Sequence[StackCandidates], *, allow_untested: bool) -> None:
     if not allow_untested:
         candidates.require_proven(stacks)
-    elif missing := [each.site.with_stack(name) for each in stacks for name in each.untested()]:
+    elif missing := [on.site.with_stack(name) for on in stacks for name in on.untested()]:
         console.note("=" * 72)
         console.note(f"UNTESTED: nothing vouches for {', '.join(missing)}.")
         console.note("The record of this release will say so, for good (--allow-untested).")
@@ -135,9 +135,7 @@ def _begin(request: Request, desk: Desk) -> ReleaseFiles:
 
 def _digests(stacks: Sequence[StackCandidates]) -> dict[Unit, str]:
     return {
-        (each.site.stack.name, name): digest
-        for each in stacks
-        for name, digest in each.digests.items()
+        (on.site.stack.name, name): digest for on in stacks for name, digest in on.digests.items()
     }
 
 

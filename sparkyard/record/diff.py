@@ -161,10 +161,10 @@ class Changes:
 
     def only(self, *, stack: str = "", image: str = "") -> Changes:
         """Return what concerns one stack, or one image on all of them; empty names mean all."""
-        chosen = [each for each in self.stacks if stack in ("", each.before, each.after)]
+        chosen = [one for one in self.stacks if stack in ("", one.before, one.after)]
         if image:
-            having = [each for each in chosen if any(i.name == image for i in each.images)]
-            chosen = [each.only(image) for each in having]
+            having = [one for one in chosen if any(i.name == image for i in one.images)]
+            chosen = [one.only(image) for one in having]
         return dataclasses.replace(self, stacks=tuple(chosen))
 
     def as_document(self) -> dict[str, object]:

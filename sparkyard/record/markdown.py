@@ -51,9 +51,9 @@ def _of_stacks(
 ) -> Iterator[list[str]]:
     """Give a section: its heading, and a part of each stack, by name if there are several."""
     yield [heading]
-    for each in shown:
-        yield [f"### {text(each.stack.name)}"] if len(shown) > 1 else []
-        yield part(each)
+    for of_stack in shown:
+        yield [f"### {text(of_stack.stack.name)}"] if len(shown) > 1 else []
+        yield part(of_stack)
 
 
 def _head(record: Record, shown: Sequence[StackPage]) -> list[str]:
@@ -62,10 +62,10 @@ def _head(record: Record, shown: Sequence[StackPage]) -> list[str]:
         inside = ", ".join(f"{name} {version}" for name, version in shown[0].versions)
         lines += [f"Stack {text(shown[0].stack.name)}{': ' + text(inside) if inside else ''}."]
     else:
-        names = dict.fromkeys(name for each in shown for name, _ in each.versions)
-        titles = ["", *(text(each.stack.name) for each in shown)]
+        names = dict.fromkeys(name for of_stack in shown for name, _ in of_stack.versions)
+        titles = ["", *(text(of_stack.stack.name) for of_stack in shown)]
         rows = [
-            [text(name), *(text(dict(each.versions).get(name, "")) for each in shown)]
+            [text(name), *(text(dict(of_stack.versions).get(name, "")) for of_stack in shown)]
             for name in names
         ]
         lines += [*table(titles, rows), ""]
@@ -98,12 +98,12 @@ def _sizes(previous: Record | None, shown: StackPage) -> list[str]:
     unpacked = {image.name: size(image.unpacked) for image in shown.stack.images}
     rows = [
         (
-            text(each.name),
-            "" if each.now is None else size(each.now),
-            unpacked.get(each.name, ""),
-            each.told or ("new" if previous else ""),
+            text(image.name),
+            "" if image.now is None else size(image.now),
+            unpacked.get(image.name, ""),
+            image.told or ("new" if previous else ""),
         )
-        for each in shown.sizes
+        for image in shown.sizes
     ]
     titles = ["Image", "Sent", "Unpacked", f"Against {previous.version}" if previous else ""]
     wanted = 4 if previous else 3

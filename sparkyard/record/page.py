@@ -38,7 +38,7 @@ def render(record: Record, previous: Record | None) -> str:
         (TEMPLATES / name).read_text(encoding="utf-8") for name in ("release.css", "release.js")
     )
     shown = stack_pages(record, previous)
-    sizes = [size for each in shown for size in each.sizes]
+    bars = [octets or 0 for of in shown for bar in of.sizes for octets in (bar.now, bar.was)]
     return (
         _environment()
         .get_template("release.html")
@@ -49,13 +49,13 @@ def render(record: Record, previous: Record | None) -> str:
             stacks=shown,
             several=len(shown) > 1,
             gone=gone(record, previous),
-            version_names=dict.fromkeys(name for each in shown for name, _ in each.versions),
-            parts=dict.fromkeys(part for each in shown for part in each.parts),
+            version_names=dict.fromkeys(name for of in shown for name, _ in of.versions),
+            parts=dict.fromkeys(part for of in shown for part in of.parts),
             css=_plain(css),
             script=_plain(script),
             policy=policy(script),
             box_height=BOX_HEIGHT,
-            scale=max((max(each.now or 0, each.was or 0) for each in sizes), default=0) or 1,
+            scale=max(bars, default=0) or 1,
             most=MOST,
             source_link=record.source if record.source.startswith(("https://", "http://")) else "",
         )
@@ -66,7 +66,7 @@ def stack_pages(record: Record, previous: Record | None) -> tuple[StackPage, ...
     """Return what is shown of each stack of a release."""
     if previous is None:
         return tuple(page_stack.of_stack(stack, None, None) for stack in record.stacks)
-    changes = {each.after: each for each in diff.changes(previous, record).stacks}
+    changes = {changed.after: changed for changed in diff.changes(previous, record).stacks}
     return tuple(
         page_stack.of_stack(stack, was, changes[stack.name])
         for was, stack in diff.matched(previous, record)
