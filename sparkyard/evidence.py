@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,12 +88,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Gap:
-    """A part that speaks for an image nowhere; `why` is a few words."""
+    """A part that speaks for an image nowhere; `why` is a few words.
+
+    `stack` is empty for an image of the default one.
+    """
 
     image: str
     digest: str
     part: str
     why: str
+    stack: str = ""
 
 
 def needed(family: Family, name: str, parts: Iterable[str]) -> tuple[str, ...]:
@@ -143,17 +147,18 @@ def gaps(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> tu
     """Return what is not proven of some images.
 
     Args:
-        digests: of each image, by name. Where a part speaks for several images at work
-            together, those that are named here must be the ones that worked.
+        digests: of each image of one stack, by name. Where a part speaks for several images at
+            work together, those that are named here must be the ones that worked.
         family: says what each image is.
         parts: are asked for.
     """
     parts = tuple(parts)
+    stack = "" if family.stack == family.default_stack else family.stack
     missing: list[Gap] = []
     for name, digest in digests.items():
         known = {evidence.part: evidence for evidence in of(digest)}
         reasons = {part: why_not(known.get(part), digests) for part in needed(family, name, parts)}
-        missing += [Gap(name, digest, part, why) for part, why in reasons.items() if why]
+        missing += [Gap(name, digest, part, why, stack) for part, why in reasons.items() if why]
     return tuple(missing)
 
 
@@ -163,7 +168,12 @@ def require(digests: Mapping[str, str], family: Family, parts: Iterable[str]) ->
     Raises:
         EvidenceMissingError: it is not; names the images, the parts, and what proves them.
     """
-    if missing := gaps(digests, family, parts):
+    refuse(gaps(digests, family, parts))
+
+
+def refuse(missing: Collection[Gap]) -> None:
+    """Raise EvidenceMissingError where something is missing, which names all of it."""
+    if missing:
         raise _refused(missing)
 
 
@@ -197,21 +207,34 @@ def why_not(evidence: Evidence | None, digests: Mapping[str, str]) -> str:
     return f"run beside {', '.join(others)}" if others else ""
 
 
-def _refused(missing: Iterable[Gap]) -> EvidenceMissingError:
-    by_image: dict[tuple[str, str], list[str]] = {}
-    parts = set()
+def _refused(missing: Collection[Gap]) -> EvidenceMissingError:
+    by_image: dict[tuple[str, str, str], list[str]] = {}
+    by_stack: dict[str, set[str]] = {}
     for gap in missing:
-        by_image.setdefault((gap.image, gap.digest), []).append(f"{gap.part} ({gap.why})")
-        parts.add(gap.part)
+        image = (gap.image, gap.stack, gap.digest)
+        by_image.setdefault(image, []).append(f"{gap.part} ({gap.why})")
+        by_stack.setdefault(gap.stack, set()).add(gap.part)
     named = "; ".join(
-        f"{image} {short(digest)}: {', '.join(why)}" for (image, digest), why in by_image.items()
+        f"{image}{f' on {stack}' if stack else ''} {short(digest)}: {', '.join(why)}"
+        for (image, stack, digest), why in by_image.items()
     )
-    commands = [COMMANDS[part] for part in PARTS if part in parts]
-    if {"images", "e2e"} <= parts:  # one command runs both, and where there is a cluster all three
-        one = {COMMANDS[part] for part in ("images", "e2e", "kubernetes")}
-        commands = ["nox -s tests", *(command for command in commands if command not in one)]
+    commands = [command for stack, parts in by_stack.items() for command in _proving(parts, stack)]
     return EvidenceMissingError(
         f"Not proven of these digests: {named}.",
         f"Run {' and '.join(f'`{command}`' for command in commands)}, then the same command again. "
         "Evidence is kept on the machine where the tests ran.",
     )
+
+
+def _proving(parts: Collection[str], stack: str) -> list[str]:
+    """Return the commands that prove some parts on a stack, the default one when empty."""
+    commands = [COMMANDS[part] for part in PARTS if part in parts]
+    if {"images", "e2e"} <= set(parts):
+        # One command runs both, and where there is a cluster all three.
+        one = {COMMANDS[part] for part in ("images", "e2e", "kubernetes")}
+        commands = ["nox -s tests", *(command for command in commands if command not in one)]
+    if not stack:
+        return commands
+    return [
+        f"{command}{'' if ' -- ' in command else ' --'} --stack {stack}" for command in commands
+    ]

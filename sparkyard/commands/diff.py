@@ -1,4 +1,4 @@
-"""Print what changed between two releases: packages, layers, sizes, parity."""
+"""Print what changed between two releases, stack by stack: packages, layers, sizes, parity."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sparkyard import commands, versions
 from sparkyard.errors import UnknownNameError, VersionError
+from sparkyard.family import stack
 from sparkyard.names import nearest
 from sparkyard.plan import plan
 from sparkyard.record import diff
@@ -19,30 +20,32 @@ def main(argv: list[str]) -> int:
     """Print what changed, as tables or for machines; return 0 whether something did or not.
 
     Raises:
-        UnknownNameError: neither release has the image that was asked for.
+        UnknownNameError: neither release has the image or the stack that was asked for.
         SparkyardError: a release cannot be had, or is none.
     """
     chosen = _parse(argv)
-    before, after = (_record(named, chosen.stack) for named in (chosen.before, chosen.after))
-    found = diff.changes(before, after)
-    if chosen.image:
-        names = [image.name for image in found.images]
-        if chosen.image not in names:
+    before, after = (_record(named) for named in (chosen.before, chosen.after))
+    changes = diff.changes(before, after)
+    only = "" if chosen.stack == stack.ALL else chosen.stack
+    stacks = [name for of in changes.stacks for name in (of.before, of.after) if name]
+    images = [image.name for of in changes.stacks for image in of.images]
+    for what, name, names in (("stack", only, stacks), ("image", chosen.image, images)):
+        if name and name not in names:
             raise UnknownNameError(
-                f'Neither {found.before} nor {found.after} has an image "{chosen.image}".',
-                nearest(chosen.image, names),
+                f'Neither {changes.before} nor {changes.after} has the {what} "{name}".',
+                nearest(name, names),
             )
-        found = found.only(chosen.image)
+    changes = changes.only(stack=only, image=chosen.image)
     if chosen.json:
-        print(json.dumps(found.as_document(), indent=2))
+        print(json.dumps(changes.as_document(), indent=2))
         return 0
     # Tables are slow to import, and the JSON does without.
     from sparkyard.record import diff_report  # noqa: PLC0415
 
     if chosen.markdown:
-        print(diff_report.markdown(found), end="")
+        print(diff_report.markdown(changes), end="")
     else:
-        diff_report.show(found)
+        diff_report.show(changes)
     return 0
 
 
@@ -55,14 +58,14 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("before", metavar="BEFORE", help="the earlier release")
     parser.add_argument("after", metavar="AFTER", help="the later release")
     parser.add_argument("--image", default="", help="only what concerns this image")
-    commands.add_stack(parser)
+    commands.add_stack(parser, stack.ALL, several=True)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print a JSON document")
     how.add_argument("--markdown", action="store_true", help="print Markdown")
     return parser.parse_args(argv)
 
 
-def _record(named: str, stack: str) -> Record:
+def _record(named: str) -> Record:
     if not versions.is_version(named) and Path(named).is_file():
         return record_io.read(Path(named))
     try:
@@ -74,4 +77,4 @@ def _record(named: str, stack: str) -> Record:
         ) from error
     from sparkyard.release import releases  # noqa: PLC0415 - files need no registry
 
-    return releases.load(plan.site(stack), version)
+    return releases.load(plan.site(), version)

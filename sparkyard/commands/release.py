@@ -1,4 +1,4 @@
-"""Release the family under the version named after --, all of it or nothing.
+"""Release the family under the version named after --, on all stacks, all of it or nothing.
 
 All images are pushed by digest and read back, the release's record is written, then the tags move
 and the commit is tagged. An interrupted release goes on with the same command; until the record is
@@ -12,16 +12,16 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sparkyard import commands, console, evidence, git, paths, versions
+from sparkyard import commands, console, git, paths, tags, versions
 from sparkyard.errors import GitError
+from sparkyard.family import stack
 from sparkyard.git import Checkout
 from sparkyard.plan import plan
-from sparkyard.plan.plan import Site
 from sparkyard.record.record import Record
-from sparkyard.release import release, releases, releasing, signing_key
-from sparkyard.release.release import Candidate, Request
+from sparkyard.release import bundle, candidates, naming, releases, releasing, signing_key
+from sparkyard.release.candidates import Request, StackCandidates
 from sparkyard.release.releases import Place, ReleaseFiles
-from sparkyard.release.releasing import Desk
+from sparkyard.release.releasing import Desk, Unit
 
 DIRECTORY = paths.BUILD / "releases"
 """Where the files of each release are put for looking at them."""
@@ -34,38 +34,38 @@ def main(argv: list[str]) -> int:
         SparkyardError: what stands in the way; nothing was released then, unless it says so.
     """
     chosen = _parse(argv)
-    version = str(versions.parse(chosen.version))
-    site = plan.site(chosen.stack)
+    version = tags.check_version(chosen.version)
+    sites = plan.sites(chosen.stack or stack.ALL)
     checkout = git.checkout()
     if chosen.push:
         git.require_origin(version)
-    place = releases.place(site, start=True)
+    place = releases.place(sites[0], start=True)
     place.registry.ping()
     desk = Desk(place, console.note, chosen.take_over)
     if chosen.complete:
         return _finish(chosen, place, releasing.go_on(desk, version, None))
     git.require_branch(checkout)
     git.require_clean(checkout)
-    found = release.candidates(site)
+    stacks = candidates.built(sites)
     if chosen.dry_run and place.has(version):
         return _dry_run(place, version, (), as_json=chosen.json)
     if place.has(version):
-        done = releasing.go_on(desk, version, {each.image.name: each.digest for each in found})
+        done = releasing.go_on(desk, version, _digests(stacks))
     else:
         if chosen.push:
             git.agree_with_origin(version, checkout.revision)
         _check(place, version, checkout)
-        _prove(site, found, allow_untested=chosen.allow_untested)
+        _prove(stacks, allow_untested=chosen.allow_untested)
         if chosen.dry_run:
-            return _dry_run(place, version, found, as_json=chosen.json)
-        done = _begin(Request(site, place, version, checkout), found, desk)
+            return _dry_run(place, version, stacks, as_json=chosen.json)
+        done = _begin(Request(place, version, checkout, stacks), desk)
     return _finish(chosen, place, done)
 
 
 def _finish(chosen: argparse.Namespace, place: Place, done: ReleaseFiles) -> int:
     """Tag the commit, and show what was released."""
     record, version = done.record, done.record.version
-    made = git.tag(version, record.revision, f"Release {version}\n\n{_digests(record)}\n")
+    made = git.tag(version, record.revision, f"Release {version}\n\n{_indexes(record)}\n")
     console.note(f"git tag {version} {'made' if made else 'was there'} at {record.revision[:12]}")
     if chosen.push:
         git.push_tag(version)
@@ -76,7 +76,7 @@ def _finish(chosen: argparse.Namespace, place: Place, done: ReleaseFiles) -> int
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = commands.parser("release", __doc__)
     parser.add_argument("version", help="the version, after semver.org: 1.4.0, 1.5.0-rc.1")
-    commands.add_stack(parser)
+    commands.add_stack(parser, stack.ALL, several=True)
     parser.add_argument("--push", action="store_true", help="push the git tag to origin, too")
     parser.add_argument(
         "--allow-untested", action="store_true",
@@ -115,32 +115,43 @@ def _check(place: Place, version: str, checkout: Checkout) -> None:
     versions.check_above(version, (*place.versions(), *(t for t in git.tags() if t != version)))
 
 
-def _prove(site: Site, found: Sequence[Candidate], *, allow_untested: bool) -> None:
+def _prove(stacks: Sequence[StackCandidates], *, allow_untested: bool) -> None:
     if not allow_untested:
-        digests = {each.image.name: each.digest for each in found}
-        evidence.require(digests, site.family, site.settings.evidence_parts)
-    elif missing := release.unproven(site, found):
+        candidates.require_proven(stacks)
+    elif missing := [on.site.with_stack(name) for on in stacks for name in on.untested()]:
         console.note("=" * 72)
         console.note(f"UNTESTED: nothing vouches for {', '.join(missing)}.")
         console.note("The record of this release will say so, for good (--allow-untested).")
         console.note("=" * 72)
 
 
-def _begin(asked: Request, found: Sequence[Candidate], desk: Desk) -> ReleaseFiles:
-    key = signing_key.ensure(asked.site.settings)
-    ready = release.signed(release.assemble(asked, found, desk.tell), key)
-    return releasing.publish(desk, ready, lambda: _check(desk.place, asked.version, asked.checkout))
+def _begin(request: Request, desk: Desk) -> ReleaseFiles:
+    key = signing_key.ensure(request.stacks[0].site.settings)
+    ready = bundle.make(request, key, desk.tell)
+    return releasing.publish(
+        desk, ready, lambda: _check(desk.place, request.version, request.checkout)
+    )
 
 
-def _dry_run(place: Place, version: str, found: Sequence[Candidate], *, as_json: bool) -> int:
-    pushed = [f"{place.repository(each.image.name)}@{each.digest}" for each in found]
+def _digests(stacks: Sequence[StackCandidates]) -> dict[Unit, str]:
+    return {
+        (on.site.stack.name, name): digest for on in stacks for name, digest in on.digests.items()
+    }
+
+
+def _dry_run(
+    place: Place, version: str, stacks: Sequence[StackCandidates], *, as_json: bool
+) -> int:
+    pushed = [
+        f"{place.repository(name)}@{digest}" for (_, name), digest in _digests(stacks).items()
+    ]
     record = f"{place.host}/{place.releases}:{version}"
     if as_json:
         print(json.dumps({"version": version, "record": record, "would_push": pushed}, indent=2))
-    elif not found:
+    elif not stacks:
         print(f"{version} is released; would complete what is missing of its tags")
     else:
-        print("\n".join(f"would push {each}" for each in pushed))
+        print("\n".join(f"would push {reference}" for reference in pushed))
         print(f"would write {record}, then move the tags")
     return 0
 
@@ -153,11 +164,16 @@ def _export(version: str, files: Mapping[str, bytes]) -> Path:
     return directory
 
 
-def _digests(record: Record) -> str:
+def _indexes(record: Record) -> str:
     return "\n".join(f"{image.repository}@{image.index}" for image in record.images)
 
 
 def _show(place: Place, record: Record, directory: Path, *, as_json: bool) -> None:
+    images = [
+        (stack, image, f"{image.repository}:{naming.of_release(record, stack, image)[0]}")
+        for stack in record.stacks
+        for image in stack.images
+    ]
     if as_json:
         document = {
             "version": record.version,
@@ -165,12 +181,13 @@ def _show(place: Place, record: Record, directory: Path, *, as_json: bool) -> No
             "record": f"{place.host}/{place.releases}:{record.version}",
             "untested": list(record.untested),
             "images": {
-                image.name: {
-                    "reference": f"{image.repository}:{record.version}",
+                stack.with_stack(image.name): {
+                    "stack": stack.name,
+                    "reference": reference,
                     "digest": image.digest,
                     "index": image.index,
                 }
-                for image in record.images
+                for stack, image, reference in images
             },
         }
         print(json.dumps(document, indent=2))
@@ -178,8 +195,8 @@ def _show(place: Place, record: Record, directory: Path, *, as_json: bool) -> No
     console.table(
         ("image", "digest", "size"),
         (
-            (f"{image.repository}:{record.version}", image.index, console.size(image.compressed))
-            for image in record.images
+            (reference, image.index, console.size(image.compressed))
+            for _, image, reference in images
         ),
     )
     shown = directory.relative_to(paths.ROOT)

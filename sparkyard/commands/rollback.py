@@ -21,13 +21,12 @@ def main(argv: list[str]) -> int:
     """
     parser = commands.parser("rollback", __doc__)
     parser.add_argument("channel", help="the channel: stable, latest")
-    commands.add_stack(parser)
     parser.add_argument(
         "--take-over", action="store_true", help="take over from a command that died"
     )
     chosen = parser.parse_args(argv)
     name = channel.check_name(chosen.channel)
-    place = releases.place(plan.site(chosen.stack), start=True)
+    place = releases.place(plan.site(), start=True)
     moved = releasing.rollback(Desk(place, console.note, chosen.take_over), name)
     if moved.completed:
         print(f"{name}: completed the interrupted rollback to {moved.after}")

@@ -11,7 +11,7 @@ from sparkyard.command import run
 from sparkyard.facts import facts
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.plan import plan
-from sparkyard.release import release
+from sparkyard.release import collect
 from sparkyard.sbom import sbom
 from sparkyard.sbom.components import KINDS
 from sparkyard.sbom.sbom import Sbom
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
     for reference, stem in (named or _family(options.stack)).items():
         identity = facts.resolve(reference)
         made = sbom.of_image(identity, options.created or created_of(identity))
-        packages = release.packages(facts.collect(identity.digest))
+        packages = collect.packages(facts.collect(identity.digest))
         sbom.check(made.spdx, made.cyclonedx, made.digest, packages)
         written.append((reference, made, _write(options.output, stem, made)))
     if options.json:

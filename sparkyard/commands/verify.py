@@ -120,12 +120,12 @@ def _show(options: argparse.Namespace, checks: list[Checked], failure: str) -> N
         document = {
             "version": options.version,
             "holds": not failure,
-            "checks": [dataclasses.asdict(each) for each in checks],
+            "checks": [dataclasses.asdict(check) for check in checks],
             "failure": failure,
         }
         print(json.dumps(document, indent=2))
         return
-    rows = [("ok", each.what, each.found) for each in checks]
+    rows = [("ok", check.what, check.found) for check in checks]
     rows += [("FAIL", "", failure)] if failure else []
     if rows:
         console.table(("", "check", "found"), rows)

@@ -8,7 +8,15 @@ from dataclasses import dataclass
 
 from sparkyard.locks import jar_checks
 from sparkyard.package_versions import COMPARE
-from sparkyard.record.record import Packages, ParityRow, Record, RecordedImage, RecordedLayer
+from sparkyard.record.record import (
+    Packages,
+    ParityRow,
+    Record,
+    RecordedImage,
+    RecordedLayer,
+    RecordedPair,
+    RecordedStack,
+)
 
 KINDS: Mapping[str, str] = {
     "debian": "Debian packages",
@@ -79,11 +87,61 @@ class ImageChanges:
 
 @dataclass(frozen=True)
 class ParityChange:
-    """A row of the parity report that is not what it was; None where there was or is no such."""
+    """A row of a pair's report that is not what it was; None where there was or is no such."""
 
+    driver: str
+    executors: str
     name: str
     before: ParityRow | None
     after: ParityRow | None
+
+
+@dataclass(frozen=True)
+class StackChanges:
+    """What changed of one stack.
+
+    Attributes:
+        before, after: its name in each release: empty where that has no such stack.
+        images: every image of either release, in the later one's order.
+        packages: the images' changes, each once, with the names of the images it is in.
+        sizes, layers: of the stack, in which a layer counts once however many images have it.
+    """
+
+    before: str
+    after: str
+    images: tuple[ImageChanges, ...]
+    packages: tuple[Change, ...]
+    sizes: Sizes
+    layers: LayerChanges
+    parity: tuple[ParityChange, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called now, or was."""
+        return self.after or self.before
+
+    @property
+    def what(self) -> str:
+        """Whether it was added, removed, changed, or is the same."""
+        if not (self.before and self.after):
+            return ADDED if self.after else REMOVED
+        return SAME if all(image.what == SAME for image in self.images) else CHANGED
+
+    def of_kind(self, kind: str) -> tuple[Change, ...]:
+        """Return the changes of one of `KINDS`."""
+        return tuple(change for change in self.packages if change.kind == kind)
+
+    def only(self, name: str) -> StackChanges:
+        """Return what concerns one of its images."""
+        (image,) = (image for image in self.images if image.name == name)
+        return dataclasses.replace(
+            self,
+            images=(image,),
+            packages=image.packages,
+            sizes=image.sizes,
+            layers=image.layers,
+            parity=tuple(row for row in self.parity if name in (row.driver, row.executors)),
+        )
 
 
 @dataclass(frozen=True)
@@ -92,38 +150,22 @@ class Changes:
 
     Attributes:
         before, after: the versions.
-        images: every image of either release, in the later one's order.
-        packages: the images' changes, each once, with the names of the images it is in.
-        sizes, layers: of the family, in which a layer counts once however many images have it.
+        stacks: every stack of either release, in the later one's order.
     """
 
     before: str
     after: str
-    stack_before: str
-    stack_after: str
     revision_before: str
     revision_after: str
-    images: tuple[ImageChanges, ...]
-    packages: tuple[Change, ...]
-    sizes: Sizes
-    layers: LayerChanges
-    parity: tuple[ParityChange, ...]
+    stacks: tuple[StackChanges, ...]
 
-    def of_kind(self, kind: str) -> tuple[Change, ...]:
-        """Return the family's changes of one of `KINDS`."""
-        return tuple(change for change in self.packages if change.kind == kind)
-
-    def only(self, image: str) -> Changes:
-        """Return what concerns one image."""
-        chosen = tuple(each for each in self.images if each.name == image)
-        packages = tuple(change for each in chosen for change in each.packages)
-        return dataclasses.replace(
-            self,
-            images=chosen,
-            packages=packages,
-            sizes=chosen[0].sizes if chosen else Sizes(0, 0, 0, 0),
-            layers=chosen[0].layers if chosen else LayerChanges(0, 0, 0, 0, 0, 0),
-        )
+    def only(self, *, stack: str = "", image: str = "") -> Changes:
+        """Return what concerns one stack, or one image on all of them; empty names mean all."""
+        chosen = [one for one in self.stacks if stack in ("", one.before, one.after)]
+        if image:
+            having = [one for one in chosen if any(i.name == image for i in one.images)]
+            chosen = [one.only(image) for one in having]
+        return dataclasses.replace(self, stacks=tuple(chosen))
 
     def as_document(self) -> dict[str, object]:
         """Return it ready for `json.dumps`."""
@@ -132,21 +174,57 @@ class Changes:
 
 def changes(before: Record, after: Record) -> Changes:
     """Return what changed from one release to another."""
-    names = [image.name for image in after.images]
-    names += [image.name for image in before.images if image.name not in names]
-    images = tuple(_image(name, before.image(name), after.image(name)) for name in names)
     return Changes(
         before=before.version,
         after=after.version,
-        stack_before=before.stack,
-        stack_after=after.stack,
         revision_before=before.revision,
         revision_after=after.revision,
+        stacks=tuple(_stack(*pair) for pair in matched(before, after)),
+    )
+
+
+def matched(
+    before: Record, after: Record
+) -> tuple[tuple[RecordedStack | None, RecordedStack | None], ...]:
+    """Return each stack as it was and as it is, None where it is in one release alone.
+
+    Stacks go by their names. Where another stack is the default now, and neither release has both,
+    the two are compared: that is what the change of a stack means to those who take bare tags.
+    """
+    names = {stack.name: stack.name for stack in before.stacks}
+    default_before, default_after = _default(before), _default(after)
+    if before.stack(default_after) is None and after.stack(default_before) is None:
+        names[default_after] = default_before
+    pairs = [(before.stack(names.get(stack.name, "")), stack) for stack in after.stacks]
+    known = {was.name for was, _ in pairs if was}
+    gone = [(stack, None) for stack in before.stacks if stack.name not in known]
+    return (*pairs, *gone)
+
+
+def _default(record: Record) -> str:
+    return next((stack.name for stack in record.stacks if stack.default), "")
+
+
+def _stack(before: RecordedStack | None, after: RecordedStack | None) -> StackChanges:
+    images_before = before.images if before else ()
+    images_after = after.images if after else ()
+    names = dict.fromkeys(image.name for image in (*images_after, *images_before))
+    images = tuple(
+        _image(
+            name,
+            before.image(name) if before else None,
+            after.image(name) if after else None,
+        )
+        for name in names
+    )
+    return StackChanges(
+        before=before.name if before else "",
+        after=after.name if after else "",
         images=images,
         packages=_over_images(images),
-        sizes=_sizes(_distinct(before.images), _distinct(after.images)),
-        layers=_layers(_distinct(before.images), _distinct(after.images)),
-        parity=_parity(before.parity, after.parity),
+        sizes=_sizes(_distinct(images_before), _distinct(images_after)),
+        layers=_layers(_distinct(images_before), _distinct(images_after)),
+        parity=_parity(before.pairs if before else (), after.pairs if after else ()),
     )
 
 
@@ -155,26 +233,26 @@ def jar_versions(files: Iterable[str]) -> dict[str, str]:
 
     A classifier belongs to the name: two of one artifact are two different things.
     """
-    found: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for file in sorted(set(files)):
         jar = jar_checks.name_of(file, where="")
         name = f"{jar.artifact}-{jar.classifier}" if jar.classifier else jar.artifact
-        found.setdefault(name, []).append(jar.version)
-    return {name: ", ".join(versions) for name, versions in found.items()}
+        by_name.setdefault(name, []).append(jar.version)
+    return {name: ", ".join(versions) for name, versions in by_name.items()}
 
 
 def packages(before: Packages, after: Packages, image: str) -> tuple[Change, ...]:
     """Return the packages of an image that changed, kind by kind, by name."""
-    found = []
+    changed = []
     for kind in KINDS:
         old: Mapping[str, str] = getattr(before, kind)
         new: Mapping[str, str] = getattr(after, kind)
-        found += [
+        changed += [
             Change(kind, name, old.get(name, ""), new.get(name, ""), what, (image,))
             for name in sorted(old.keys() | new.keys(), key=lambda name: (name.lower(), name))
             if (what := _what(kind, old.get(name), new.get(name)))
         ]
-    return tuple(found)
+    return tuple(changed)
 
 
 def _what(kind: str, before: str | None, after: str | None) -> str:
@@ -190,10 +268,10 @@ def _what(kind: str, before: str | None, after: str | None) -> str:
 
 def _image(name: str, before: RecordedImage | None, after: RecordedImage | None) -> ImageChanges:
     sides = [tuple(side.layers) if side else () for side in (before, after)]
-    found: tuple[Change, ...] = ()
+    changed: tuple[Change, ...] = ()
     if before and after:
         what = SAME if before.digest == after.digest else CHANGED
-        found = packages(before.packages, after.packages, name)
+        changed = packages(before.packages, after.packages, name)
     else:
         what = ADDED if after else REMOVED
     return ImageChanges(
@@ -203,7 +281,7 @@ def _image(name: str, before: RecordedImage | None, after: RecordedImage | None)
         digest_after=after.digest if after else "",
         sizes=_sizes(*sides),
         layers=_layers(*sides),
-        packages=found,
+        packages=changed,
     )
 
 
@@ -253,13 +331,19 @@ def _layers(before: Iterable[RecordedLayer], after: Iterable[RecordedLayer]) -> 
     )
 
 
-def _parity(before: Iterable[ParityRow], after: Iterable[ParityRow]) -> tuple[ParityChange, ...]:
-    old, new = {row.name: row for row in before}, {row.name: row for row in after}
+def _parity(
+    before: Iterable[RecordedPair], after: Iterable[RecordedPair]
+) -> tuple[ParityChange, ...]:
+    old, new = _rows(before), _rows(after)
     return tuple(
-        ParityChange(name, old.get(name), new.get(name))
-        for name in dict.fromkeys([*new, *old])
-        if _told(old.get(name)) != _told(new.get(name))
+        ParityChange(*key, old.get(key), new.get(key))
+        for key in dict.fromkeys([*new, *old])
+        if _told(old.get(key)) != _told(new.get(key))
     )
+
+
+def _rows(pairs: Iterable[RecordedPair]) -> dict[tuple[str, str, str], ParityRow]:
+    return {(pair.driver, pair.executors, row.name): row for pair in pairs for row in pair.rows}
 
 
 def _told(row: ParityRow | None) -> tuple[str, ...] | None:

@@ -5,68 +5,87 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from sparkyard import console
-from sparkyard.record.diff import KINDS, SAME, Change, Changes, ImageChanges, ParityChange, Sizes
+from sparkyard.record.diff import (
+    ADDED,
+    CHANGED,
+    KINDS,
+    REMOVED,
+    SAME,
+    Change,
+    Changes,
+    ImageChanges,
+    ParityChange,
+    Sizes,
+    StackChanges,
+)
 from sparkyard.record.record import ParityRow
 
 
 def show(changes: Changes) -> None:
     """Print the tables."""
-    print(_headline(changes))
-    for line in _summary(changes):
-        print(line)
-    console.table(
-        ("image", "", "digest", "compressed", "unpacked", "layers kept", "layers new"),
-        (_image_row(image) for image in changes.images),
-    )
-    for kind, title in KINDS.items():
-        if found := changes.of_kind(kind):
-            print(f"\n{title}: {_counts(found)}")
-            console.table(
-                ("", "before", "after", "", "in"), (_row(change, changes) for change in found)
-            )
-    if changes.parity:
-        print("\nparity")
-        console.table(("row", "before", "after"), map(_parity_row, changes.parity))
+    print(f"{changes.before} -> {changes.after}")
+    print(_commits(changes))
+    for stack in changes.stacks:
+        print(f"\n{_named(stack)}")
+        for line in _summary(stack):
+            print(line)
+        console.table(
+            ("image", "", "digest", "compressed", "unpacked", "layers kept", "layers new"),
+            map(_image_row, stack.images),
+        )
+        for kind, title in KINDS.items():
+            if changed := stack.of_kind(kind):
+                print(f"\n{title}: {_counts(changed)}")
+                rows = (_row(change, stack) for change in changed)
+                console.table(("", "before", "after", "", "in"), rows)
+        if stack.parity:
+            print("\nparity")
+            console.table(("row", "before", "after"), _parity_rows(stack.parity))
 
 
 def markdown(changes: Changes, level: int = 2) -> str:
     """Return the changes as Markdown, with headings of that level; ends in a line's end."""
     heading = "#" * level
-    lines = [f"{heading} Changes since {changes.before}", ""]
-    lines += [f"- {_escaped(line)}" for line in _summary(changes)]
-    titles = ("image", "", "compressed", "unpacked", "layers kept", "layers new")
-    rows = [(row[0], row[1], *row[3:]) for row in map(_image_row, changes.images)]
-    lines += ["", *_table(titles, rows)]
-    for kind, title in KINDS.items():
-        if found := changes.of_kind(kind):
-            lines += ["", f"{heading}# {title[0].upper()}{title[1:]}", "", f"{_counts(found)}.", ""]
-            rows = [_row(change, changes) for change in found]
-            lines += _table(("", "before", "after", "", "in"), rows)
-    if changes.parity:
-        lines += ["", f"{heading}# Parity", ""]
-        lines += _table(("row", "before", "after"), map(_parity_row, changes.parity))
+    lines = [f"{heading} Changes since {changes.before}", "", f"- {_commits(changes)}"]
+    for stack in changes.stacks:
+        lines += ["", f"{heading}# {_escaped(_named(stack))}", ""]
+        lines += [f"- {_escaped(line)}" for line in _summary(stack)]
+        titles = ("image", "", "compressed", "unpacked", "layers kept", "layers new")
+        rows = [(row[0], row[1], *row[3:]) for row in map(_image_row, stack.images)]
+        lines += ["", *_table(titles, rows)]
+        for kind, title in KINDS.items():
+            if changed := stack.of_kind(kind):
+                lines += ["", f"{heading}## {title[0].upper()}{title[1:]}", ""]
+                lines += [f"{_counts(changed)}.", ""]
+                rows = [_row(change, stack) for change in changed]
+                lines += _table(("", "before", "after", "", "in"), rows)
+        if stack.parity:
+            lines += ["", f"{heading}## Parity", ""]
+            lines += _table(("row", "before", "after"), _parity_rows(stack.parity))
     return "\n".join(lines) + "\n"
 
 
-def _headline(changes: Changes) -> str:
-    return f"{changes.before} -> {changes.after}"
+def _commits(changes: Changes) -> str:
+    return f"commit {changes.revision_before[:12]} -> {changes.revision_after[:12]}"
 
 
-def _summary(changes: Changes) -> list[str]:
-    same = sum(image.what == SAME for image in changes.images)
-    layers = changes.layers
+def _named(stack: StackChanges) -> str:
+    if stack.what in (ADDED, REMOVED):
+        return f"stack {stack.name}, {stack.what}"
+    return "stack " + " -> ".join(dict.fromkeys((stack.before, stack.after)))
+
+
+def _summary(stack: StackChanges) -> list[str]:
+    layers = stack.layers
     lines = [
-        f"commit {changes.revision_before[:12]} -> {changes.revision_after[:12]}",
-        f"size {_size(changes.sizes)}, each layer counted once",
+        f"size {_size(stack.sizes)}, each layer counted once",
         f"layers: {layers.shared} kept ({console.size(layers.shared_bytes)}), "
         f"{layers.new} new ({console.size(layers.new_bytes)}), "
         f"{layers.gone} gone ({console.size(layers.gone_bytes)})",
     ]
-    if changes.stack_before != changes.stack_after:
-        lines.insert(0, f"stack {changes.stack_before} -> {changes.stack_after}")
-    if changes.images and same == len(changes.images):
+    if stack.what == SAME:
         lines.append("no image changed")
-    elif not changes.packages:
+    elif stack.what == CHANGED and not stack.packages:
         lines.append("no package changed")
     return lines
 
@@ -103,24 +122,32 @@ def _grown(before: int, after: int) -> str:
     return f"{console.size(after)} ({sign}{console.size(abs(after - before))})"
 
 
-def _counts(found: Iterable[Change]) -> str:
+def _counts(changed: Iterable[Change]) -> str:
     counts: dict[str, int] = {}
-    for change in found:
+    for change in changed:
         counts[change.what] = counts.get(change.what, 0) + 1
     return ", ".join(f"{count} {what}" for what, count in counts.items())
 
 
-def _row(change: Change, changes: Changes) -> tuple[str, ...]:
-    compared = [
-        image.name for image in changes.images if image.digest_before and image.digest_after
-    ]
+def _row(change: Change, stack: StackChanges) -> tuple[str, ...]:
+    compared = [image.name for image in stack.images if image.digest_before and image.digest_after]
     everywhere = len(compared) > 1 and set(change.images) == set(compared)
     images = "all images" if everywhere else ", ".join(change.images)
     return change.name, change.before, change.after, change.what, images
 
 
-def _parity_row(change: ParityChange) -> tuple[str, str, str]:
-    return change.name, _told(change.before), _told(change.after)
+def _parity_rows(changed: Iterable[ParityChange]) -> list[tuple[str, str, str]]:
+    """Return a line a row; with several pairs each says of which driver it is."""
+    changed = tuple(changed)
+    several = len({(row.driver, row.executors) for row in changed}) > 1
+    return [
+        (
+            f"{row.driver}: {row.name}" if several else row.name,
+            _told(row.before),
+            _told(row.after),
+        )
+        for row in changed
+    ]
 
 
 def _told(row: ParityRow | None) -> str:

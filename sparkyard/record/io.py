@@ -8,6 +8,7 @@ from typing import Any
 
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import MalformedFileError
+from sparkyard.record import schema_1
 from sparkyard.record.record import SCHEMA, Record
 
 
@@ -18,9 +19,12 @@ def record_from(document: Any) -> Record:
         NotOfThatTypeError: it is of another schema, lacks a part, or has one of another kind; a
             ValueError whose text names the place.
     """
-    told = document.get("schema") if isinstance(document, dict) else type(document).__name__
-    if told != SCHEMA:
-        raise NotOfThatTypeError(f"schema {told!r} where {SCHEMA} is known")
+    number = document.get("schema") if isinstance(document, dict) else type(document).__name__
+    if number == schema_1.SCHEMA:
+        return schema_1.record_from(document)
+    if number != SCHEMA:
+        known = f"{schema_1.SCHEMA} and {SCHEMA} are known"
+        raise NotOfThatTypeError(f"schema {number!r} where {known}")
     return decode(Record, document, "record")
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sparkyard.console import size
-from sparkyard.record import page, page_changes, page_layers
+from sparkyard.record import page
 from sparkyard.record.text import duration, moment
-from sparkyard.record.versions import versions
 
 if TYPE_CHECKING:
-    from sparkyard.record.diff import Changes
-    from sparkyard.record.record import Record, RecordedImage
+    from sparkyard.record.page_changes import Entry
+    from sparkyard.record.page_stack import StackPage
+    from sparkyard.record.record import Record
 
 MOST = 30
 """Changes of one sort that are shown before the rest is folded."""
@@ -22,39 +23,55 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
 _TICKS = re.compile(r"`+")
 
 
-def render(record: Record, previous: Record | None, changes: Changes | None) -> str:
+def render(record: Record, previous: Record | None) -> str:
     """Return a release's page as Markdown, in the dialect of GitHub and GitLab.
 
     Args:
         record: the release.
         previous: the release before it, where there is one.
-        changes: what changed between the two, from diff.changes.
     """
+    shown = page.stack_pages(record, previous)
     sections = (
-        _head(record),
+        _head(record, shown),
         _untested(record),
-        _pull(record.images),
-        _sizes(record, previous),
-        _parity(record),
-        _tests(record),
-        _sboms(record),
-        _build(record),
-        _verify(record),
-        _changes(record, previous, changes),
+        *_of_stacks("## Images", shown, _pull),
+        *_of_stacks("## Sizes", shown, partial(_sizes, previous)),
+        *_of_stacks("## Parity of driver and executors", shown, _parity),
+        *_of_stacks("## Tests", shown, _tests),
+        *_of_stacks("## SBOMs", shown, _sboms),
+        *_of_stacks("## Build", shown, _build),
+        ["## Verify", "", *fence(f"nox -s verify -- {record.version}")],
+        *_changes(record, previous, shown),
     )
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _head(record: Record) -> list[str]:
-    inside = ", ".join(f"{name} {version}" for name, version in versions(record))
+def _of_stacks(
+    heading: str, shown: Sequence[StackPage], part: Callable[[StackPage], list[str]]
+) -> Iterator[list[str]]:
+    """Give a section: its heading, and a part of each stack, by name if there are several."""
+    yield [heading]
+    for of_stack in shown:
+        yield [f"### {text(of_stack.stack.name)}"] if len(shown) > 1 else []
+        yield part(of_stack)
+
+
+def _head(record: Record, shown: Sequence[StackPage]) -> list[str]:
+    lines = [f"# {text(page.title(record))} {text(record.version)}", ""]
+    if len(shown) == 1:
+        inside = ", ".join(f"{name} {version}" for name, version in shown[0].versions)
+        lines += [f"Stack {text(shown[0].stack.name)}{': ' + text(inside) if inside else ''}."]
+    else:
+        names = dict.fromkeys(name for of_stack in shown for name, _ in of_stack.versions)
+        titles = ["", *(text(of_stack.stack.name) for of_stack in shown)]
+        rows = [
+            [text(name), *(text(dict(of_stack.versions).get(name, "")) for of_stack in shown)]
+            for name in names
+        ]
+        lines += [*table(titles, rows), ""]
     branch = f" on {text(record.branch)}" if record.branch else ""
     commit = f"from commit {code(record.revision[:12])}{branch}"
-    return [
-        f"# {text(page.title(record))} {text(record.version)}",
-        "",
-        f"Stack {text(record.stack)}{': ' + text(inside) if inside else ''}.",
-        f"Released {text(moment(record.released))} {commit}.",
-    ]
+    return [*lines, f"Released {text(moment(record.released))} {commit}."]
 
 
 def _untested(record: Record) -> list[str]:
@@ -64,69 +81,72 @@ def _untested(record: Record) -> list[str]:
     return [f"> **Warning: released without tests.** No evidence was asked for {names}."]
 
 
-def _pull(images: Iterable[RecordedImage]) -> list[str]:
-    lines = ["## Images"]
-    for image in images:
-        role = f" ({page.ROLES[image.role]})" if image.role else ""
+def _pull(shown: StackPage) -> list[str]:
+    lines: list[str] = []
+    for image in shown.stack.images:
+        role = shown.stack.role(image.name)
         lines += [
-            "",
-            f"**{text(image.name)}**{role}: {text(image.summary)}",
+            *([""] if lines else []),
+            f"**{text(image.name)}**{f' ({role})' if role else ''}: {text(image.summary)}",
             "",
             *fence(f"docker pull {image.repository}@{image.digest}"),
         ]
     return lines
 
 
-def _sizes(record: Record, previous: Record | None) -> list[str]:
-    shared = page_layers.shared(record)
-    unpacked = {image.name: size(image.unpacked) for image in record.images}
+def _sizes(previous: Record | None, shown: StackPage) -> list[str]:
+    unpacked = {image.name: size(image.unpacked) for image in shown.stack.images}
     rows = [
         (
-            text(each.name),
-            "" if each.now is None else size(each.now),
-            unpacked.get(each.name, ""),
-            each.told or ("new" if previous else ""),
+            text(image.name),
+            "" if image.now is None else size(image.now),
+            unpacked.get(image.name, ""),
+            image.told or ("new" if previous else ""),
         )
-        for each in page.compare_sizes(record, previous)
+        for image in shown.sizes
     ]
     titles = ["Image", "Sent", "Unpacked", f"Against {previous.version}" if previous else ""]
     wanted = 4 if previous else 3
+    stored, alone = size(shown.shared.stored), size(shown.shared.alone)
     return [
-        "## Sizes",
-        "",
         *table([text(title) for title in titles[:wanted]], [row[:wanted] for row in rows]),
         "",
-        f"All layers once are {size(shared.stored)}; unshared they would be {size(shared.alone)}.",
+        f"All layers once are {stored}; unshared they would be {alone}.",
     ]
 
 
-def _parity(record: Record) -> list[str]:
-    lines = ["## Parity of driver and executors", ""]
-    if not record.parity:
-        return [*lines, "No parity report belongs to this release."]
-    lines.append(page.parity_summary(record))
-    rows = [
-        (text(row.name), text(row.driver), text(row.executors), text(row.verdict))
-        for row in record.parity
-        if row.verdict != "agrees"
-    ]
-    return lines + (["", *table(("What", "Driver", "Executors", "Verdict"), rows)] if rows else [])
+def _parity(shown: StackPage) -> list[str]:
+    if not shown.reports:
+        return ["No parity report belongs to this release."]
+    lines: list[str] = []
+    for report in shown.reports:
+        pair = report.pair
+        named = (
+            f"{text(pair.driver)} and {text(pair.executors)}: " if len(shown.reports) > 1 else ""
+        )
+        lines += [*([""] if lines else []), f"{named}{report.summary}"]
+        rows = [
+            (text(row.name), text(row.driver), text(row.executors), text(row.verdict))
+            for row in pair.rows
+            if row.verdict != "agrees"
+        ]
+        lines += ["", *table(("What", "Driver", "Executors", "Verdict"), rows)] if rows else []
+    return lines
 
 
-def _tests(record: Record) -> list[str]:
+def _tests(shown: StackPage) -> list[str]:
     rows = [
         (text(image.name), text(run.part), str(run.passed), str(run.failed), str(run.skipped),
          duration(run.seconds))
-        for image in record.images
+        for image in shown.stack.images
         for run in image.tests
     ]  # fmt: skip
     if not rows:
-        return ["## Tests", "", "No run of tests vouches for these images."]
-    titles = ("Image", "Part", "Passed", "Failed", "Skipped", "Took")
-    return ["## Tests", "", *table(titles, rows)]
+        return ["No run of tests vouches for these images."]
+    return table(("Image", "Part", "Passed", "Failed", "Skipped", "Took"), rows)
 
 
-def _sboms(record: Record) -> list[str]:
+def _sboms(shown: StackPage) -> list[str]:
     rows = [
         (
             text(image.name),
@@ -134,51 +154,56 @@ def _sboms(record: Record) -> list[str]:
             str(sbom.packages),
             f"{code(sbom.spdx)} {code(sbom.cyclonedx)}",
         )
-        for image in record.images
+        for image in shown.stack.images
         if (sbom := image.sbom)
     ]
     if not rows:
-        return ["## SBOMs", "", "No bill of materials was made for this release."]
-    return ["## SBOMs", "", *table(("Image", "Files covered", "Packages", "Documents"), rows)]
+        return ["No bill of materials was made for this release."]
+    return table(("Image", "Files covered", "Packages", "Documents"), rows)
 
 
-def _build(record: Record) -> list[str]:
-    if record.build is None or not record.build.steps:
-        return ["## Build", "", "The build of these images was not timed."]
-    cached = sum(step.cached for step in record.build.steps)
-    ran = len(record.build.steps) - cached
-    took = duration(record.build.seconds)
-    return ["## Build", "", f"It took {took}: {ran} steps ran, {cached} came from the cache."]
+def _build(shown: StackPage) -> list[str]:
+    build = shown.stack.build
+    if build is None or not build.steps:
+        return ["The build of these images was not timed."]
+    cached = sum(step.cached for step in build.steps)
+    ran = len(build.steps) - cached
+    return [f"It took {duration(build.seconds)}: {ran} steps ran, {cached} came from the cache."]
 
 
-def _verify(record: Record) -> list[str]:
-    return ["## Verify", "", *fence(f"nox -s verify -- {record.version}")]
-
-
-def _changes(record: Record, previous: Record | None, changes: Changes | None) -> list[str]:
-    if previous is None or changes is None:
-        told = (
+def _changes(
+    record: Record, previous: Record | None, shown: Sequence[StackPage]
+) -> Iterator[list[str]]:
+    if previous is None:
+        yield ["## What changed"]
+        yield [
             f"The record of {text(record.previous)} was not at hand."
             if record.previous
             else "This is the first release: everything in it is new."
-        )
-        return ["## What changed", "", told]
-    lines = [f"## What changed since {text(previous.version)}"]
-    kinds = page_changes.kinds(changes)
-    if not kinds:
-        return [*lines, "", "No package, jar or image differs."]
-    for kind in kinds:
-        lines += ["", f"### {kind.title} ({kind.count})"]
+        ]
+        return
+    several = len(shown) > 1
+    heading = f"## What changed since {text(previous.version)}"
+    yield from _of_stacks(heading, shown, partial(_changes_of, "####" if several else "###"))
+    yield [f"The stack {text(name)} is no longer released." for name in page.gone(record, previous)]
+
+
+def _changes_of(heading: str, shown: StackPage) -> list[str]:
+    if shown.changes is None:
+        return ["The release before has no such stack: everything in it is new."]
+    lines: list[str] = []
+    for kind in shown.changes:
+        lines += [*([""] if lines else []), f"{heading} {kind.title} ({kind.count})"]
         for group in kind.groups:
             entries = [_entry(entry) for entry in group.entries]
             lines += ["", f"{group.title}:", "", *entries[:MOST]]
             if rest := entries[MOST:]:
                 summary = f"<details><summary>{len(rest)} more</summary>"
                 lines += ["", summary, "", *rest, "", "</details>"]
-    return lines
+    return lines or ["No package, jar or image differs."]
 
 
-def _entry(entry: page_changes.Entry) -> str:
+def _entry(entry: Entry) -> str:
     where = f" {text(entry.where)}" if entry.where else ""
     return f"- {text(entry.name)} {text(entry.versions)}".rstrip() + where
 

@@ -1,10 +1,20 @@
-"""Which lists of changes does a release's page show? Kind by kind, what was done to what."""
+"""Which of a stack's changes does a release's page list? Kind by kind, what was done to what."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkyard.record.diff import ADDED, CHANGED, DOWN, KINDS, REMOVED, SAME, UP, Change, Changes
+from sparkyard.record.diff import (
+    ADDED,
+    CHANGED,
+    DOWN,
+    KINDS,
+    REMOVED,
+    SAME,
+    UP,
+    Change,
+    StackChanges,
+)
 
 _GROUPS = (
     (ADDED, "Added", "+", "good"),
@@ -48,10 +58,10 @@ class Kind:
         return sum(len(group.entries) for group in self.groups)
 
 
-def kinds(changes: Changes) -> tuple[Kind, ...]:
+def kinds(changes: StackChanges) -> tuple[Kind, ...]:
     """Return the kinds that have changes, images first, then as `diff.KINDS` orders them."""
     both = tuple(image.name for image in changes.images if image.what not in (ADDED, REMOVED))
-    found = [Kind("Images", _images(changes))]
+    listed = [Kind("Images", _images(changes))]
     for kind, title in KINDS.items():
         of_kind = changes.of_kind(kind)
         groups = (
@@ -63,8 +73,8 @@ def kinds(changes: Changes) -> tuple[Kind, ...]:
             )
             for what, heading, sign, tone in _GROUPS
         )
-        found.append(Kind(title[:1].upper() + title[1:], tuple(g for g in groups if g.entries)))
-    return tuple(kind for kind in found if kind.count)
+        listed.append(Kind(title[:1].upper() + title[1:], tuple(g for g in groups if g.entries)))
+    return tuple(kind for kind in listed if kind.count)
 
 
 def _entry(change: Change, images: tuple[str, ...]) -> Entry:
@@ -79,7 +89,7 @@ def _entry(change: Change, images: tuple[str, ...]) -> Entry:
     return Entry(change.name, versions, where)
 
 
-def _images(changes: Changes) -> tuple[Group, ...]:
+def _images(changes: StackChanges) -> tuple[Group, ...]:
     groups = (
         Group(
             heading,

@@ -1,11 +1,11 @@
-"""Which layers do a release's images share? Columns to scale: each layer at one place in all."""
+"""Which layers do a stack's images share? Columns to scale: each layer at one place in all."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sparkyard.record.record import Record, RecordedImage, RecordedLayer
+from sparkyard.record.record import RecordedLayer, RecordedStack
 
 COLOURS = 11
 """Colours that the page has for layers, 1 to 11; 0 is for layers too small to tell by colour."""
@@ -49,35 +49,43 @@ class Column:
 
 
 @dataclass(frozen=True)
+class More:
+    """The bytes that a node with a driver's image still needs for its executors."""
+
+    driver: str
+    executors: str
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Shared:
-    """The picture: all layers of a release once, and what sharing saves, in bytes compressed.
+    """The picture: all layers of a stack once, and what sharing saves, in bytes compressed.
 
     Attributes:
         stored: the bytes of all layers, each once.
         alone: the bytes of all images, if nothing were shared.
-        for_executors: what a node with the driver's image still needs for the executors; None
-            where the release has no such pair.
+        for_executors: of each pair of which the release has both.
     """
 
     columns: tuple[Column, ...]
     stored: int
     alone: int
-    for_executors: int | None
+    for_executors: tuple[More, ...]
 
     def of_image(self, name: str) -> tuple[Column, ...]:
         """Return the columns that an image has."""
         return tuple(column for column in self.columns if name in column.images)
 
 
-def shared(record: Record) -> Shared:
-    """Return the picture of a record's layers.
+def shared(stack: RecordedStack) -> Shared:
+    """Return the picture of a stack's layers.
 
     Layers that the same images have stand together, those of the most images first, so that what
     is shared is one block in all of them.
     """
     layers: dict[str, RecordedLayer] = {}
     having: dict[str, list[str]] = {}
-    for image in record.images:
+    for image in stack.images:
         for layer in image.layers:
             layers.setdefault(layer.digest, layer)
             names = having.setdefault(layer.digest, [])
@@ -106,7 +114,7 @@ def shared(record: Record) -> Shared:
         )
         before += layer.compressed
     alone = sum(column.layer.compressed * len(column.images) for column in columns)
-    return Shared(tuple(columns), stored, alone, _for_executors(record.images))
+    return Shared(tuple(columns), stored, alone, _for_executors(stack))
 
 
 def _colours(layers: Sequence[RecordedLayer], stored: int) -> dict[str, int]:
@@ -127,13 +135,13 @@ def _fits(text: str, width: float) -> str:
     return next((name for name, pixels in _NARROW if width * pixels >= needed), "")
 
 
-def _for_executors(images: Sequence[RecordedImage]) -> int | None:
-    driver, executors = (
-        next((image for image in images if image.role == role), None)
-        for role in ("driver", "executor")
-    )
-    if driver is None or executors is None:
-        return None
-    known = {layer.digest for layer in driver.layers}
-    new = {layer.digest: layer.compressed for layer in executors.layers}
-    return sum(size for digest, size in new.items() if digest not in known)
+def _for_executors(stack: RecordedStack) -> tuple[More, ...]:
+    more = []
+    for pair in stack.pairs:
+        driver, executors = stack.image(pair.driver), stack.image(pair.executors)
+        if driver and executors:
+            known = {layer.digest for layer in driver.layers}
+            new = {layer.digest: layer.compressed for layer in executors.layers}
+            lacking = sum(size for digest, size in new.items() if digest not in known)
+            more.append(More(driver.name, executors.name, lacking))
+    return tuple(more)

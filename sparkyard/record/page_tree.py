@@ -1,10 +1,10 @@
-"""Where do the images of a release stand in the family's picture? Boxes and lines, in pixels."""
+"""Where do the images of a stack stand in the family's picture? Boxes and lines, in pixels."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sparkyard.record.record import Record, RecordedImage
+from sparkyard.record.record import RecordedImage, RecordedStack
 
 BOX_HEIGHT = 62
 GAP = 18
@@ -48,11 +48,11 @@ class Tree:
     box_width: float
 
 
-def tree(record: Record) -> Tree:
-    """Return the family of a release, parents above their children."""
-    images = {image.name: image for image in record.images}
-    names = list(dict.fromkeys(n for image in record.images for n in (image.parent, image.name)))
-    children = {name: [i.name for i in record.images if i.parent == name] for name in names}
+def tree(stack: RecordedStack) -> Tree:
+    """Return the family of a release on a stack, parents above their children."""
+    images = {image.name: image for image in stack.images}
+    names = list(dict.fromkeys(n for image in stack.images for n in (image.parent, image.name)))
+    children = {name: [i.name for i in stack.images if i.parent == name] for name in names}
     longest = max((len(name) for name in names), default=0)
     width = min(max(longest * _CHARACTER + 22, _LEAST_WIDTH), _MOST_WIDTH)
     places: dict[str, tuple[float, float]] = {}
@@ -95,7 +95,7 @@ def tree(record: Record) -> Tree:
             places[image.name][1],
             _added(image, images.get(image.parent)),
         )
-        for image in record.images
+        for image in stack.images
     )
     right = max((box.x for box in boxes), default=0.0) + width
     bottom = max((box.y for box in boxes), default=0.0) + BOX_HEIGHT

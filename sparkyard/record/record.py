@@ -1,7 +1,8 @@
 """What is written down of a release? One typed document, from which all else about it is drawn.
 
 The record is JSON after docs/schemas/release.json. Its Markdown, its HTML page and its diff to
-another release are pure functions of records.
+another release are pure functions of records. The unit of all that is drawn is the stack: a
+release of one stack and one of several differ in nothing but their number.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-SCHEMA = 1
+SCHEMA = 2
+DRIVER, EXECUTORS = "driver", "executors"
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,6 @@ class RecordedImage:
     name: str
     summary: str
     parent: str
-    role: str
     repository: str
     digest: str
     index: str
@@ -105,7 +106,7 @@ class RecordedImage:
 
 @dataclass(frozen=True)
 class ParityRow:
-    """A row of the parity report of the driver's and the executors' image."""
+    """A row of the parity report of a driver's and the executors' image."""
 
     name: str
     driver: str
@@ -113,6 +114,18 @@ class ParityRow:
     verdict: str
     must: bool
     why: str
+
+
+@dataclass(frozen=True)
+class RecordedPair:
+    """A driver's image, the executors' image that it drives, and the rows of their parity report.
+
+    There are no rows where no report vouches for the two.
+    """
+
+    driver: str
+    executors: str
+    rows: tuple[ParityRow, ...]
 
 
 @dataclass(frozen=True)
@@ -125,6 +138,38 @@ class RecordedBuild:
 
 
 @dataclass(frozen=True)
+class RecordedStack:
+    """What a release has of one stack.
+
+    Attributes:
+        default: whether its images bear the bare tags, too: 1.4.0 beside 1.4.0-spark-3.5.
+        untested: names of the images for whose digests evidence was waived (--allow-untested).
+        build: the build that made most of the images; None where none was timed.
+    """
+
+    name: str
+    default: bool
+    untested: tuple[str, ...]
+    images: tuple[RecordedImage, ...]
+    pairs: tuple[RecordedPair, ...]
+    build: RecordedBuild | None
+
+    def image(self, name: str) -> RecordedImage | None:
+        """Return the image of that name, None where the stack has none."""
+        return next((image for image in self.images if image.name == name), None)
+
+    def role(self, name: str) -> str:
+        """Return "driver" or "executors" for an image of a pair, and "" for any other."""
+        if any(pair.driver == name for pair in self.pairs):
+            return DRIVER
+        return EXECUTORS if any(pair.executors == name for pair in self.pairs) else ""
+
+    def with_stack(self, name: str) -> str:
+        """Return a name as it is told from those of other stacks: the default stack's is bare."""
+        return name if self.default else f"{name}-{self.name}"
+
+
+@dataclass(frozen=True)
 class Record:
     """A release.
 
@@ -132,26 +177,32 @@ class Record:
         revision: the commit; branch: the branch it was released from; source: where it is kept.
         created: the commit's date, RFC 3339 in UTC, released: when the record was drawn up.
         previous: the version released before; empty for the first.
-        untested: names of the images for whose digests evidence was waived (--allow-untested).
+        stacks: the default one first.
     """
 
     schema: int
     version: str
-    stack: str
     revision: str
     branch: str
     source: str
     created: str
     released: str
     previous: str
-    untested: tuple[str, ...]
-    images: tuple[RecordedImage, ...]
-    parity: tuple[ParityRow, ...]
-    build: RecordedBuild | None
+    stacks: tuple[RecordedStack, ...]
 
-    def image(self, name: str) -> RecordedImage | None:
-        """Return the image of that name, None where the release has none."""
-        return next((image for image in self.images if image.name == name), None)
+    @property
+    def images(self) -> tuple[RecordedImage, ...]:
+        """The images of all stacks."""
+        return tuple(image for stack in self.stacks for image in stack.images)
+
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """The untested images of all stacks, told apart by stack."""
+        return tuple(stack.with_stack(name) for stack in self.stacks for name in stack.untested)
+
+    def stack(self, name: str) -> RecordedStack | None:
+        """Return the stack of that name, None where the release has none."""
+        return next((stack for stack in self.stacks if stack.name == name), None)
 
     def as_document(self) -> dict[str, object]:
         """Return the record as the document that the schema describes."""

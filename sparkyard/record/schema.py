@@ -1,24 +1,27 @@
-"""Is a document a release's record, as docs/schemas/release.json describes it?"""
+"""Is a document a release's record, as the schema of its number in docs/schemas describes it?"""
 
 from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from sparkyard import paths
 from sparkyard.errors import MalformedFileError
+from sparkyard.record import schema_1
+from sparkyard.record.record import SCHEMA
 
-FILE = paths.ROOT / "docs" / "schemas" / "release.json"
+_DIRECTORY = paths.ROOT / "docs" / "schemas"
+FILES = {SCHEMA: _DIRECTORY / "release.json", schema_1.SCHEMA: _DIRECTORY / "release-1.json"}
+"""The published schemas, by the number that a document bears."""
 
 _SHOWN = 5
 
 
 @cache
-def schema(file: Path = FILE) -> dict[str, Any]:
-    """Return the schema (JSON Schema, draft 2020-12)."""
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+def schema(number: int = SCHEMA) -> dict[str, Any]:
+    """Return a schema (JSON Schema, draft 2020-12)."""
+    return dict(json.loads(FILES[number].read_text(encoding="utf-8")))
 
 
 def problems(document: object) -> tuple[str, ...]:
@@ -32,10 +35,12 @@ def problems(document: object) -> tuple[str, ...]:
 
     # A record in memory has tuples where the one of a file has lists.
     plain = json.loads(json.dumps(document))
-    found = Draft202012Validator(schema()).iter_errors(plain)
+    number = plain.get("schema") if isinstance(plain, dict) else None
+    of_document = schema(number if type(number) is int and number in FILES else SCHEMA)
+    errors = Draft202012Validator(of_document).iter_errors(plain)
     return tuple(
         f"{error.json_path}: {error.message[:200]}"
-        for error in sorted(found, key=lambda error: error.json_path)
+        for error in sorted(errors, key=lambda error: error.json_path)
     )
 
 
@@ -49,10 +54,10 @@ def check(document: object, where: str) -> None:
     Raises:
         MalformedFileError: it is none; the error names the places.
     """
-    if found := problems(document):
-        more = f"\nand {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+    if wrong := problems(document):
+        more = f"\nand {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise MalformedFileError(
-            f"{where} is no record of a release after docs/schemas/release.json: {found[0]}.",
+            f"{where} is no record of a release after docs/schemas: {wrong[0]}.",
             "Do not use it: make the release again, or read it with the version that wrote it.",
-            detail="\n".join(found[:_SHOWN]) + more,
+            detail="\n".join(wrong[:_SHOWN]) + more,
         )

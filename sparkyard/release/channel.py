@@ -8,11 +8,11 @@ moves it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sparkyard import versions
 from sparkyard.errors import ReferenceFormatError, ReleaseHistoryError, VerificationError
+from sparkyard.family import stack as stacks
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor
 
@@ -125,22 +125,29 @@ def parse(name: str, content: Content) -> Channel:
     return Channel(name, moves)
 
 
-def check_name(name: str, taken: Iterable[str] = ()) -> str:
+def check_name(name: str, *, taken: bool = False) -> str:
     """Return a channel's name.
 
     Args:
         name: the name.
-        taken: tags of images that say something else.
+        taken: images have a tag of that name, which says something else.
 
     Raises:
         ReferenceFormatError: it could not be told from a version or another tag, or is no word.
     """
-    if name in taken:
+    if taken:
         raise ReferenceFormatError(
             f'"{name}" cannot be a channel: images have a tag of that name, which says something '
             "else of them.",
             "Take another word: stable, next, staging.",
         )
+    for stack in stacks.known():
+        if name.startswith(stack) or name.endswith(f"-{stack}"):
+            raise ReferenceFormatError(
+                f'"{name}" cannot be a channel: a tag that begins or ends with {stack} is one of '
+                "that stack.",
+                "Take a word without a stack's name; a channel is on all stacks of a release.",
+            )
     if versions.is_version(name) or not _NAME.fullmatch(name):
         raise ReferenceFormatError(
             f'"{name}" cannot be a channel.',

@@ -18,10 +18,10 @@ from sparkyard import versions
 from sparkyard.errors import ImmutableTagError, RegistryAbsentError, TagMovedError
 from sparkyard.push import push, pushing
 from sparkyard.push.push import Upload
-from sparkyard.record.record import Record, RecordedImage
+from sparkyard.record.record import EXECUTORS, Record, RecordedImage, RecordedStack
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content
-from sparkyard.release import channel, releases
+from sparkyard.release import channel, naming, releases
 from sparkyard.release.channel import Channel, Move
 from sparkyard.release.claim import Claim
 from sparkyard.release.releases import Place
@@ -78,7 +78,7 @@ class Publisher:
             RegistryAbsentError: the registry does not have what it took.
             SparkyardError: the registry cannot be asked, or refuses; see registry/registry.py.
         """
-        steps = _steps(self.place, record, record.images, immutable=True)
+        steps = _steps(self.place, record, immutable=True)
         for step in steps:
             self._refuse_taken(step, self._named(step))
         pushing.check_no_channel(
@@ -89,7 +89,9 @@ class Publisher:
         push.upload(self.place.registry, uploads, tell=self.tell)
         # The notebook's configuration names the executors by this tag. It names this content and
         # no other, released or not: so it can be there before the release is.
-        by_content = {f"{record.stack}-{image.fingerprint}" for image in record.images}
+        by_content = {
+            f"{stack.name}-{image.fingerprint}" for stack in record.stacks for image in stack.images
+        }
         self._set_tags(step for step in steps if step.tag in by_content)
         for document in attached:
             self._attach(document)
@@ -116,18 +118,16 @@ class Publisher:
             ImmutableTagError: a tag that never moves is taken by another digest.
             TagMovedError: somebody else moved one meanwhile.
         """
-        steps = _steps(self.place, record, record.images, immutable=True)
+        steps = _steps(self.place, record, immutable=True)
         released = self.place.versions()
-        stable = [each for each in released if not versions.parse(each).prerelease]
+        stable = [version for version in released if not versions.parse(version).prerelease]
         latest = self.place.channel(channel.LATEST)
         moved = any(move.version == record.version for move in latest.moves)
         if stable[-1:] == [record.version] and not moved:
             move = Move(record.version, channel.RELEASED, record.released, manifest.descriptor)
             latest = self._put_channel(latest, latest.moved(move))
         if released[-1:] == (record.version,):
-            moving = _steps(self.place, record, _executors_first(record.images), immutable=False)
-            # By tag: each is mixed only for as long as it takes to write it to every image.
-            steps += sorted(moving, key=lambda step: step.tag)
+            steps += _steps(self.place, record, immutable=False)
         if latest.version == record.version:
             steps += _channel_steps(self.place, record, channel.LATEST)
         self._set_tags(steps)
@@ -255,31 +255,38 @@ class Publisher:
         return there.digest if there else None
 
 
-def _steps(
-    place: Place, record: Record, images: Iterable[RecordedImage], *, immutable: bool
-) -> list[TagStep]:
-    return [
+def _steps(place: Place, record: Record, *, immutable: bool) -> list[TagStep]:
+    """Return the tags that a record gives its images, in the order in which they are set.
+
+    By tag, if they move: each is mixed only for as long as it takes to write it to every image.
+    """
+    steps = [
         TagStep(
             place.path(image),
             tag,
-            image.index if tag == record.version else image.digest,
+            image.index if tag in naming.of_release(record, stack, image) else image.digest,
             immutable,
         )
-        for image in images
+        for stack, image in _executors_first(record)
         for tag in (image.immutable if immutable else image.moving)
     ]
+    return steps if immutable else sorted(steps, key=lambda step: step.tag)
 
 
 def _channel_steps(place: Place, record: Record, name: str) -> list[TagStep]:
-    return [
-        TagStep(place.path(image), name, image.index, immutable=False)
-        for image in _executors_first(record.images)
+    """Return a channel's tags on the images, each tag on all of them before the next."""
+    steps = [
+        TagStep(place.path(image), tag, image.index, immutable=False)
+        for stack, image in _executors_first(record)
+        for tag in naming.of_channel(name, stack)
     ]
+    return sorted(steps, key=lambda step: step.tag)
 
 
-def _executors_first(images: Iterable[RecordedImage]) -> list[RecordedImage]:
+def _executors_first(record: Record) -> list[tuple[RecordedStack, RecordedImage]]:
     """Return the images in an order in which a new notebook never meets old executors."""
-    return sorted(images, key=lambda image: image.role != "executor")
+    images = [(stack, image) for stack in record.stacks for image in stack.images]
+    return sorted(images, key=lambda one: one[0].role(one[1].name) != EXECUTORS)
 
 
 def _annotations(record: Record) -> dict[str, str]:

@@ -91,7 +91,7 @@ class Place:
                 f"The newest there: {known}." if known else "Nothing was released there yet.",
             ) from error
         try:
-            layers = [Descriptor.parse(each) for each in manifest.document()["layers"]]
+            layers = [Descriptor.parse(layer) for layer in manifest.document()["layers"]]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise VerificationError(
                 f"What {version} names in {self.host}/{self.releases} is no release.",

@@ -14,11 +14,14 @@ from sparkyard.errors import ImmutableTagError, ReleaseInProgressError
 from sparkyard.push.push import Upload
 from sparkyard.record.record import Record
 from sparkyard.registry.oci import Content
-from sparkyard.release import channel, claim
+from sparkyard.release import channel, claim, naming
 from sparkyard.release.channel import Channel, Move
 from sparkyard.release.claim_board import RegistryBoard
 from sparkyard.release.publish import Attached, Publisher
 from sparkyard.release.releases import Place, ReleaseFiles
+
+Unit = tuple[str, str]
+"""The names of a stack and of an image."""
 
 
 @dataclass(frozen=True)
@@ -96,14 +99,14 @@ def publish(desk: Desk, ready: Ready, check: Callable[[], None]) -> ReleaseFiles
     return ReleaseFiles(manifest, {name: file.data for name, file in ready.files.items()})
 
 
-def go_on(desk: Desk, version: str, built: Mapping[str, str] | None) -> ReleaseFiles:
+def go_on(desk: Desk, version: str, built: Mapping[Unit, str] | None) -> ReleaseFiles:
     """Complete what follows from a record that stands already, and return it.
 
     Args:
         desk: where.
         version: whose record it is.
-        built: the digests of the images here, by name: the release must be made of them; None
-            where it is to be completed whatever is built here.
+        built: the digests of the images here: the release must be made of them; None where it is
+            to be completed whatever is built here.
 
     Raises:
         ImmutableTagError: it is made of others.
@@ -122,8 +125,7 @@ def promote(desk: Desk, version: str, name: str) -> Moved:
         ReleaseInProgressError: somebody else is publishing; see Publisher for the others.
     """
     release = desk.place.fetch(version)
-    images = release.record.images
-    channel.check_name(name, {tag for i in images for tag in (*i.immutable, *i.moving)})
+    _check_channel(name, release.record)
     with desk.publisher(f"promote {version} {name}") as publisher:
         before = desk.place.channel(name)
         after = before
@@ -150,6 +152,17 @@ def rollback(desk: Desk, name: str) -> Moved:
     return Moved(before.version, after.version)
 
 
+def _check_channel(name: str, record: Record) -> None:
+    """Check that no tag of a channel says something else of an image of any stack.
+
+    Raises:
+        ReferenceFormatError: one does.
+    """
+    borne = {tag for image in record.images for tag in (*image.immutable, *image.moving)}
+    own = {tag for stack in record.stacks for tag in naming.of_channel(name, stack)}
+    channel.check_name(name, taken=bool(borne & own))
+
+
 def _moved(before: Channel, release: ReleaseFiles, action: str) -> Channel:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return before.moved(Move(release.record.version, action, now, release.manifest.descriptor))
@@ -166,7 +179,7 @@ def _was_interrupted(publisher: Publisher, current: Channel) -> bool:
     return True
 
 
-def _complete(publisher: Publisher, version: str, built: Mapping[str, str] | None) -> ReleaseFiles:
+def _complete(publisher: Publisher, version: str, built: Mapping[Unit, str] | None) -> ReleaseFiles:
     done = publisher.place.fetch(version)
     if built is not None:
         _check_same(publisher.place, done.record, built)
@@ -175,7 +188,7 @@ def _complete(publisher: Publisher, version: str, built: Mapping[str, str] | Non
     return done
 
 
-def _check_same(place: Place, record: Record, built: Mapping[str, str]) -> None:
+def _check_same(place: Place, record: Record, built: Mapping[Unit, str]) -> None:
     """Check that a released version is made of the images that are built here.
 
     Raises:
@@ -185,9 +198,10 @@ def _check_same(place: Place, record: Record, built: Mapping[str, str]) -> None:
     if released == built:
         return
     other = [
-        f"{name} is {built.get(name, 'no image')} here and {released.get(name, 'no image')} there"
-        for name in sorted(released.keys() | built.keys())
-        if released.get(name) != built.get(name)
+        f"{unit[1]} on {unit[0]} is {built.get(unit, 'no image')} here and "
+        f"{released.get(unit, 'no image')} there"
+        for unit in sorted(released.keys() | built.keys())
+        if released.get(unit) != built.get(unit)
     ]
     raise ImmutableTagError(
         f"{record.version} was released before, in {place.host}/{place.releases}, from other "
@@ -196,5 +210,7 @@ def _check_same(place: Place, record: Record, built: Mapping[str, str]) -> None:
     )
 
 
-def _digests(record: Record) -> dict[str, str]:
-    return {image.name: image.digest for image in record.images}
+def _digests(record: Record) -> dict[Unit, str]:
+    return {
+        (stack.name, image.name): image.digest for stack in record.stacks for image in stack.images
+    }

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -27,9 +27,10 @@ from securesystemslib.signer import (  # type: ignore[attr-defined]  # re-export
 )
 
 from sparkyard.errors import VerificationError
-from sparkyard.record.record import RecordedImage
+from sparkyard.record.record import Record
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor
+from sparkyard.release import naming
 from sparkyard.release.signing_key import SigningKey, VerificationKey
 
 FILE = "release.dsse.json"
@@ -48,23 +49,25 @@ COSIGN_TYPE = "cosign container image signature"
 """Names of cosign's signature specification, which builds on simple signing."""
 
 
-def statement(
-    version: str, files: Mapping[str, Content], images: Iterable[RecordedImage]
-) -> dict[str, Any]:
+def statement(record: Record, files: Mapping[str, Content]) -> dict[str, Any]:
     """Return what a release states: its version, and the digest of each file and image.
 
     An image has two subjects: its repository, with the manifest's digest, and its repository with
-    the version as tag, with the digest of the index that the tag names.
+    the version as tag, with the digest of the index that the tag names. Of a stack that is not the
+    default one, the first has the tag of its fingerprint, for the repository is the same.
 
     Args:
-        version: the release's.
-        files: all files of the release but the envelope.
-        images: all images of the release.
+        record: the release's.
+        files: all its files but the envelope.
     """
+    version = record.version
     subjects = {name: content.digest for name, content in files.items()}
-    for image in images:
-        subjects[image.repository] = image.digest
-        subjects[f"{image.repository}:{version}"] = image.index
+    for stack in record.stacks:
+        for image in stack.images:
+            manifest = "" if stack.default else f":{stack.name}-{image.fingerprint}"
+            tag = naming.of_release(record, stack, image)[0]
+            subjects[f"{image.repository}{manifest}"] = image.digest
+            subjects[f"{image.repository}:{tag}"] = image.index
     return {
         "_type": STATEMENT_TYPE,
         "subject": [
@@ -138,13 +141,15 @@ def subjects(stated: Mapping[str, Any]) -> dict[str, str]:
         VerificationError: it is not built as a statement is.
     """
     try:
-        found = [(str(each["name"]), f"sha256:{each['digest']['sha256']}")
-                 for each in stated["subject"]]  # fmt: skip
+        named = [
+            (str(subject["name"]), f"sha256:{subject['digest']['sha256']}")
+            for subject in stated["subject"]
+        ]
     except (KeyError, TypeError) as error:
         raise _broken("what it signs is not built as a statement is") from error
-    if len(dict(found)) != len(found):
+    if len(dict(named)) != len(named):
         raise _broken("it names one subject twice")
-    return dict(found)
+    return dict(named)
 
 
 def cosign_tag(digest: str) -> str:

@@ -107,12 +107,14 @@ def check_files(
     tell(Checked("files", f"{len(unsigned)}, {total} bytes, all as signed"))
     record = _record(files[RECORD], version)
     contents = {name: Content("", data) for name, data in unsigned.items()}
-    wanted = signature.subjects(signature.statement(version, contents, record.images))
+    wanted = signature.subjects(signature.statement(record, contents))
     for name in sorted({*wanted, *subjects}):
         same(f"the image {name}", subjects.get(name, "none"), wanted.get(name, "none"))
-    tell(Checked("record", f"{RECORD}, schema {record.schema}, {len(record.images)} images"))
-    for image in record.images:
-        tell(_check_sboms(image, files))
+    stacks = " and ".join(stack.name for stack in record.stacks)
+    tell(Checked("record", f"{RECORD}, {len(record.images)} images on {stacks}"))
+    for stack in record.stacks:
+        for image in stack.images:
+            tell(_check_sboms(stack.with_stack(image.name), image, files))
     return record
 
 
@@ -124,8 +126,8 @@ def _check_digests(subjects: Mapping[str, str], files: Mapping[str, bytes]) -> N
                 f"The signature does not cover {name}.", "Do not use this release."
             )
     for name in sorted({*signed, *files}):
-        found = oci.digest_of(files[name]) if name in files else "none"
-        same(f"the file {name}", signed.get(name, "none, it is not signed"), found)
+        digest = oci.digest_of(files[name]) if name in files else "none"
+        same(f"the file {name}", signed.get(name, "none, it is not signed"), digest)
 
 
 def _record(data: bytes, version: str) -> Record:
@@ -158,8 +160,8 @@ def _check_manifest(release: Release, tell: Tell) -> None:
     listed = [(layer.annotations.get(title, layer.digest), layer.digest) for layer in layers]
     digests = dict(listed)
     for name in sorted({*digests, *release.files}):
-        found = oci.digest_of(release.files[name]) if name in release.files else "none"
-        same(f"the file {name}", digests.get(name, "none"), found)
+        digest = oci.digest_of(release.files[name]) if name in release.files else "none"
+        same(f"the file {name}", digests.get(name, "none"), digest)
     if len(listed) != len(digests):
         raise VerificationError(
             "The record's manifest names a file twice.", "Do not use this release."
@@ -167,24 +169,24 @@ def _check_manifest(release: Release, tell: Tell) -> None:
     tell(Checked("manifest", f"{release.manifest.digest}, names these files"))
 
 
-def _check_sboms(image: RecordedImage, files: Mapping[str, bytes]) -> Checked:
+def _check_sboms(name: str, image: RecordedImage, files: Mapping[str, bytes]) -> Checked:
     # Its libraries are slow to import.
     from sparkyard.sbom import sbom  # noqa: PLC0415
 
     if image.sbom is None:
-        return Checked(f"{image.name}: SBOM", "the record has none")
+        return Checked(f"{name}: SBOM", "the record has none")
     digests = {"spdx": image.sbom.spdx, "cdx": image.sbom.cyclonedx}
     documents = []
     for kind, digest in digests.items():
-        name = f"{image.name}.{kind}.json"
-        if name not in files:
-            raise VerificationError(f"The release lacks {name}.", "Do not use this release.")
-        same(f"the SBOM {name}", digest, oci.digest_of(files[name]))
-        documents.append(files[name])
+        file = f"{name}.{kind}.json"
+        if file not in files:
+            raise VerificationError(f"The release lacks {file}.", "Do not use this release.")
+        same(f"the SBOM {file}", digest, oci.digest_of(files[file]))
+        documents.append(files[file])
     try:
         sbom.check(documents[0], documents[1], image.digest, image.packages)
     except VerificationError as error:
         raise VerificationError(
-            f"The SBOM of {image.name} does not belong to it: {error.what}", error.remedy
+            f"The SBOM of {name} does not belong to it: {error.what}", error.remedy
         ) from error
-    return Checked(f"{image.name}: SBOM", f"{image.sbom.packages} packages, SPDX and CycloneDX")
+    return Checked(f"{name}: SBOM", f"{image.sbom.packages} packages, SPDX and CycloneDX")

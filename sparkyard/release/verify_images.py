@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from sparkyard.errors import HashMismatchError, RegistryAbsentError, VerificationError
 from sparkyard.record.record import Record, RecordedImage
 from sparkyard.registry.oci import Content, Descriptor
 from sparkyard.registry.registry import Registry
-from sparkyard.release import signature
+from sparkyard.release import naming, signature
 from sparkyard.release.signing_key import VerificationKey
 
 FINGERPRINT = "io.sparkyard.fingerprint"
@@ -73,15 +73,17 @@ def check(  # noqa: PLR0913 - who asks says how, and who listens
     """
     blobs: dict[str, _Blob] = {}
     elsewhere: list[_Blob] = []
-    for image in record.images:
-        path = _path(image, namespace)
-        for blob in _check_image(image, path, record.version, registry, tell):
-            known = blobs.setdefault(blob.descriptor.digest, blob)
-            if known.path != blob.path:
-                elsewhere.append(blob)
-        tell(_check_cosign(image, path, registry, key))
+    for stack in record.stacks:
+        for image in stack.images:
+            path, tags = _path(image, namespace), naming.of_release(record, stack, image)
+            called = replace(image, name=stack.with_stack(image.name))
+            for blob in _check_image(called, path, tags, registry, tell):
+                known = blobs.setdefault(blob.descriptor.digest, blob)
+                if known.path != blob.path:
+                    elsewhere.append(blob)
+            tell(_check_cosign(called, path, registry, key))
     total = sum(blob.descriptor.size for blob in blobs.values())
-    _each(
+    _with_each(
         [*elsewhere, *(blobs.values() if quick else ())],
         lambda blob, _stop: _must_have(registry, blob),
     )
@@ -96,7 +98,7 @@ def check(  # noqa: PLR0913 - who asks says how, and who listens
             counted += more
             progress(counted, total)
 
-    _each(
+    _with_each(
         sorted(blobs.values(), key=lambda blob: -blob.descriptor.size),
         lambda blob, stop: _hash(registry, blob, count, stop),
     )
@@ -110,32 +112,34 @@ def _path(image: RecordedImage, namespace: str) -> str:
 
 
 def _check_image(
-    image: RecordedImage, path: str, version: str, registry: Registry, tell: Tell
+    image: RecordedImage, path: str, tags: Sequence[str], registry: Registry, tell: Tell
 ) -> tuple[_Blob, ...]:
     """Check an image down to its configuration; return the layers, which are still to be read."""
-    place = f"{registry.host}/{path}"
-    named = registry.resolve(path, version)
-    if named is None:
-        raise RegistryAbsentError(
-            f"{place}:{version} does not exist: the registry was asked, and has no such tag.",
-            f"If the release was interrupted, finish it: nox -s release -- {version}",
-        )
-    same(f"{place}:{version}", image.index, named.digest)
+    for tag in tags:
+        place = f"{registry.host}/{path}:{tag}"
+        named = registry.resolve(path, tag)
+        if named is None:
+            raise RegistryAbsentError(
+                f"{place} does not exist: the registry was asked, and has no such tag.",
+                "If the release was interrupted, finish it: nox -s release -- VERSION --complete",
+            )
+        same(place, image.index, named.digest)
     index = _manifest(registry, path, image.index, f"the index of {image.name}")
-    same(f"what {place}:{version} leads to", image.digest, _only(index, image.name))
+    same(f"what the index of {image.name} leads to", image.digest, _only(index, image.name))
     what = f"the manifest of {image.name}"
     config, layers = parts(_manifest(registry, path, image.digest, what), what)
-    _same_list(f"the layers of {image.name}", [each.digest for each in image.layers], layers)
+    _same_list(f"the layers of {image.name}", [layer.digest for layer in image.layers], layers)
     if config is None:
         raise VerificationError(f"{what} names no configuration.", "Do not use this release.")
     blob = _Blob(path, config, f"the configuration of {image.name}")
     _check_config(image, b"".join(_blocks(registry, blob)))
     tell(
         Checked(
-            f"{image.name}: image", f"{image.digest}, tag {version}, {len(layers)} layers, labels"
+            f"{image.name}: image",
+            f"{image.digest}, tags {', '.join(tags)}, {len(layers)} layers, labels",
         )
     )
-    holds = (each.holds or "layer" for each in image.layers)
+    holds = (layer.holds or "layer" for layer in image.layers)
     return tuple(
         _Blob(path, layer, f'the layer "{word}" of {image.name}')
         for layer, word in zip(layers, holds, strict=True)
@@ -145,14 +149,14 @@ def _check_image(
 def _check_config(image: RecordedImage, data: bytes) -> None:
     try:
         document = json.loads(data)
-        diff_ids = [str(each) for each in document["rootfs"]["diff_ids"]]
+        diff_ids = [str(diff_id) for diff_id in document["rootfs"]["diff_ids"]]
         labels = document.get("config", {}).get("Labels") or {}
         fingerprint = labels.get(FINGERPRINT, "none")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VerificationError(
             f"The configuration of {image.name} is none.", "Do not use this release."
         ) from error
-    wanted = [each.diff_id for each in image.layers]
+    wanted = [layer.diff_id for layer in image.layers]
     if diff_ids != wanted:
         same(f"the unpacked layers of {image.name}", ", ".join(wanted), ", ".join(diff_ids))
     same(f"the label {FINGERPRINT} of {image.name}", image.fingerprint, fingerprint)
@@ -165,7 +169,7 @@ def _check_cosign(
 
     Cosign adds the signatures of others to ours: one of ours is enough.
     """
-    found = 0
+    signed = 0
     for digest in (image.digest, image.index):
         tag = signature.cosign_tag(digest)
         named = registry.resolve(path, tag)
@@ -182,8 +186,8 @@ def _check_cosign(
                 f"{what[0].upper()}{what[1:]} is not one of that digest by the key {key.id[:12]}.",
                 "Find out who put it there.",
             )
-        found += 1
-    return Checked(f"{image.name}: cosign", f"{found} of 2 digests signed for cosign by this key")
+        signed += 1
+    return Checked(f"{image.name}: cosign", f"{signed} of 2 digests signed for cosign by this key")
 
 
 def _manifest(registry: Registry, path: str, digest: str, what: str) -> Content:
@@ -206,8 +210,8 @@ def _blocks(
             yield block
     except HashMismatchError as error:
         same_size = size == blob.descriptor.size
-        found = f"sha256:{whole.hexdigest()}" if same_size else "a content of another length"
-        raise differs(blob.what, blob.descriptor.digest, found, error.what) from error
+        digest = f"sha256:{whole.hexdigest()}" if same_size else "a content of another length"
+        raise differs(blob.what, blob.descriptor.digest, digest, error.what) from error
 
 
 def _hash(
@@ -226,7 +230,7 @@ def _must_have(registry: Registry, blob: _Blob) -> None:
         )
 
 
-def _each(blobs: Iterable[_Blob], work: Callable[[_Blob, threading.Event], None]) -> None:
+def _with_each(blobs: Iterable[_Blob], work: Callable[[_Blob, threading.Event], None]) -> None:
     """Do something with each blob, some at once; the first that fails ends it."""
     stop = threading.Event()
     with ThreadPoolExecutor(READERS) as pool:
@@ -261,7 +265,7 @@ def parts(manifest: Content, what: str) -> tuple[Descriptor | None, tuple[Descri
     try:
         document = manifest.document()
         config = document.get("config")
-        layers = tuple(Descriptor.parse(each) for each in document["layers"])
+        layers = tuple(map(Descriptor.parse, document["layers"]))
         return (Descriptor.parse(config) if config else None), layers
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VerificationError(
@@ -269,8 +273,8 @@ def parts(manifest: Content, what: str) -> tuple[Descriptor | None, tuple[Descri
         ) from error
 
 
-def _same_list(what: str, wanted: list[str], found: Iterable[Descriptor]) -> None:
-    digests = [each.digest for each in found]
+def _same_list(what: str, wanted: list[str], layers: Iterable[Descriptor]) -> None:
+    digests = [layer.digest for layer in layers]
     if digests != wanted:
         same(what, ", ".join(wanted), ", ".join(digests))
 

@@ -39,11 +39,17 @@ class Served:
 
     def push(self, release: SmallRelease) -> None:
         """Store a release, with signatures for cosign, as a release does."""
+        self.push_images(release)
+        self.push_files(release)
+
+    def push_images(self, release: SmallRelease) -> None:
+        """Store a release's images and their signatures alone."""
         for image in release.images:
             for content in (image.config, *image.layers):
                 self.put(image.path, content)
             self.registry.put_manifest(image.path, image.manifest.digest, image.manifest)
-            self.registry.put_manifest(image.path, release.record.version, image.index)
+            for tag in image.tags:
+                self.registry.put_manifest(image.path, tag, image.index)
             for digest in (image.manifest.digest, image.index.digest):
                 made, blobs = signature.cosign_signature(
                     image.recorded.repository, digest, release.key
@@ -51,16 +57,17 @@ class Served:
                 for content in blobs:
                     self.put(image.path, content)
                 self.registry.put_manifest(image.path, signature.cosign_tag(digest), made)
-        self.push_files(release)
 
     def copy(self, release: SmallRelease, namespace: str) -> None:
         """Copy a release to another namespace, digest by digest, as a mirror does."""
         version = release.record.version
-        copies = {image.path: [version, image.manifest.digest] for image in release.images}
+        copies: dict[str, list[str]] = {RELEASES: [version]}
         for image in release.images:
             digests = (image.manifest.digest, image.index.digest)
-            copies[image.path] += [signature.cosign_tag(digest) for digest in digests]
-        copies[RELEASES] = [version]
+            signatures = map(signature.cosign_tag, digests)
+            copies.setdefault(image.path, []).extend(
+                [*image.tags, image.manifest.digest, *signatures]
+            )
         for path, references in copies.items():
             target = f"{namespace}/{path.rpartition('/')[2]}"
             for reference in reversed(references):

@@ -35,16 +35,17 @@ pytestmark = pytest.mark.engine
 PROVE = """
 from sparkyard import evidence
 from sparkyard.plan import plan
-from sparkyard.release import release
-site = plan.site()
-found = release.candidates(site)
-for each in found:
-    for part in ("images", "e2e"):
-        evidence.record(evidence.Evidence(
-            digest=each.digest, image=each.image.name, part=part, passed=1, failed=0, skipped=0,
-            seconds=1.0, at="2026-01-01T00:00:00Z", revision="", dirty=False))
+from sparkyard.release import candidates
+for stack in candidates.built([plan.site()]):
+    for name, digest in stack.digests.items():
+        for part in ("images", "e2e"):
+            evidence.record(evidence.Evidence(
+                digest=digest, image=name, part=part, passed=1, failed=0, skipped=0,
+                seconds=1.0, at="2026-01-01T00:00:00Z", revision="", dirty=False))
 """
 """What a full run of the tests leaves behind."""
+ONE = ("--stack", "spark-3.5")
+"""The stack that is built here; a release is of all of them without it."""
 
 
 @dataclass
@@ -131,7 +132,7 @@ def family(
 @pytest.fixture(scope="module")
 def untested(family: Family) -> Ended:
     """The first release, of which nothing is proven."""
-    return family.run("release", "0.1.0", "--allow-untested", "--json")
+    return family.run("release", *ONE, "0.1.0", "--allow-untested", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -142,14 +143,14 @@ def released(family: Family, untested: Ended) -> Family:
     family.commit("Another version of one package")
     family.must("build")
     family.prove()
-    family.must("release", "0.2.0")
+    family.must("release", *ONE, "0.2.0")
     return family
 
 
 def test_nothing_is_released_without_evidence(family: Family, registry: Served) -> None:
     if "0.1.0" in registry.registry.tags(f"{family.namespace}/releases"):
         pytest.fail("this test must run before the release")
-    assert_clear(family.run("release", "0.1.0"), 63, "spark-executors", "nox -s tests")
+    assert_clear(family.run("release", *ONE, "0.1.0"), 63, "spark-executors", "nox -s tests")
     assert registry.registry.tags(f"{family.namespace}/spark-executors") == ()
 
 
@@ -164,7 +165,9 @@ def test_an_untested_release_says_so(family: Family, untested: Ended) -> None:
 def test_a_proven_release_is_whole(released: Family) -> None:
     page = (released.root / "build" / "releases" / "0.2.0" / "release.html").read_text()
     assert "nothing vouches that they work" not in page
-    assert "spark-executors" in released.must("verify", "0.2.0")
+    verified = released.must("verify", "0.2.0")
+    assert "spark-executors" in verified
+    assert "tags 0.2.0, 0.2.0-spark-3.5" in verified
 
 
 @pytest.mark.nightly
@@ -185,7 +188,7 @@ def test_the_commit_of_a_release_bears_an_annotated_tag(released: Family) -> Non
 
 
 def test_the_same_command_again_sends_nothing(released: Family) -> None:
-    again = json.loads(released.must("release", "0.2.0", "--json"))
+    again = json.loads(released.must("release", *ONE, "0.2.0", "--json"))
     assert again["version"] == "0.2.0"
 
 
@@ -208,7 +211,7 @@ def test_a_channel_moves_and_returns(released: Family, registry: Served) -> None
         return found
 
     released.must("promote", "0.1.0", "stable")
-    assert named("stable") == named("0.1.0")
+    assert named("stable") == named("stable-spark-3.5") == named("0.1.0")
     released.must("promote", "0.2.0", "stable")
     assert named("stable") == named("0.2.0")
     assert "0.2.0 -> 0.1.0" in released.must("rollback", "stable")
@@ -240,27 +243,28 @@ def test_an_engine_that_pulls_a_release_gets_the_image_that_was_tested(
         ("v1.0.0", 62, ("v1.0.0",)),
         ("0.2.0-rc.1", 62, ("0.2.0",)),
         ("1.0.0+build", 62, ("+",)),
+        ("1.0.0-spark-3.5", 64, ("1.0.0", "stack spark-3.5")),
     ],
 )
 def test_a_version_that_cannot_be(
     released: Family, version: str, code: int, parts: tuple[str, ...]
 ) -> None:
-    assert_clear(released.run("release", version), code, *parts)
+    assert_clear(released.run("release", *ONE, version), code, *parts)
 
 
 def test_with_a_cluster_its_tests_are_asked_for(released: Family) -> None:
-    ended = released.run("release", "0.2.1", "--dry-run", KUBECONFIG="/etc/kubeconfig")
+    ended = released.run("release", *ONE, "0.2.1", "--dry-run", KUBECONFIG="/etc/kubeconfig")
     assert_clear(ended, 63, "kubernetes (not run)", "`nox -s tests -- --only kubernetes`")
     assert "e2e" not in ended.message
-    assert released.must("release", "0.2.1", "--dry-run")
-    ended = released.run("release", "0.2.1", "--dry-run", SPARKYARD_EVIDENCE="parity,nightly")
+    assert released.must("release", *ONE, "0.2.1", "--dry-run")
+    ended = released.run("release", *ONE, "0.2.1", "--dry-run", SPARKYARD_EVIDENCE="parity,nightly")
     assert_clear(ended, 63, "nightly (not run)", "`nox -s tests -- --nightly`")
 
 
 def test_a_dry_run_changes_nothing(released: Family, registry: Served) -> None:
     before = registry.registry.tags(f"{released.namespace}/releases")
-    assert "is released" in released.must("release", "0.2.0", "--dry-run")
-    assert "would write" in released.must("release", "0.3.0", "--dry-run")
+    assert "is released" in released.must("release", *ONE, "0.2.0", "--dry-run")
+    assert "would write" in released.must("release", *ONE, "0.3.0", "--dry-run")
     assert registry.registry.tags(f"{released.namespace}/releases") == before
     assert released.git("tag") == "0.1.0\n0.2.0"
 
@@ -271,7 +275,7 @@ def test_a_person_whom_git_does_not_know(released: Family) -> None:
     try:
         nobody = {"GIT_CONFIG_GLOBAL": "/dev/null", "EMAIL": "", "GIT_CONFIG_NOSYSTEM": "1"}
         released.git("config", "user.useConfigOnly", "true")
-        assert_clear(released.run("release", "0.3.0", **nobody), 60, "user.name")
+        assert_clear(released.run("release", *ONE, "0.3.0", **nobody), 60, "user.name")
     finally:
         released.git("config", "user.name", "Tester")
         released.git("config", "user.email", "tester@example.com")
@@ -281,7 +285,7 @@ def test_a_dirty_tree(released: Family) -> None:
     extra = released.root / "conf" / "spark" / "extra.conf"
     extra.write_text("spark.x y\n")
     try:
-        assert_clear(released.run("release", "0.3.0"), 61, "extra.conf")
+        assert_clear(released.run("release", *ONE, "0.3.0"), 61, "extra.conf")
     finally:
         extra.unlink()
 
@@ -289,7 +293,7 @@ def test_a_dirty_tree(released: Family) -> None:
 def test_a_detached_head(released: Family) -> None:
     released.git("checkout", "--quiet", "--detach")
     try:
-        assert_clear(released.run("release", "0.3.0"), 60, "detached")
+        assert_clear(released.run("release", *ONE, "0.3.0"), 60, "detached")
     finally:
         released.git("checkout", "--quiet", "main")
 
@@ -299,7 +303,7 @@ def test_images_that_are_not_of_this_checkout(released: Family) -> None:
     file.write_text(file.read_text() + "spark.ui.showConsoleProgress  false\n")
     released.commit("Another default")
     try:
-        assert_clear(released.run("release", "0.3.0"), 36, "spark-executors")
+        assert_clear(released.run("release", *ONE, "0.3.0"), 36, "spark-executors")
     finally:
         released.git("reset", "--quiet", "--hard", "HEAD~1")
 
@@ -317,7 +321,9 @@ def test_a_registry_without_a_host(released: Family) -> None:
     assert_clear(released.run("promote", "0.1.0", "stable", REGISTRY="team"), 64, "team")
 
 
-@pytest.mark.parametrize("name", ["1.0.0", "Stable", "-x", "a/b", "main", "java-8"])
+@pytest.mark.parametrize(
+    "name", ["1.0.0", "Stable", "-x", "a/b", "main", "java-8", "stable-spark-3.5"]
+)
 def test_a_channel_that_cannot_be(released: Family, name: str) -> None:
     words = ("promote", "0.1.0", "--", name) if name.startswith("-") else ("promote", "0.1.0", name)
     assert_clear(released.run(*words), 64, name)

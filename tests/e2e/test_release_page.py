@@ -12,12 +12,11 @@ from sparkyard.builds import bake
 from sparkyard.command import run
 from sparkyard.plan import base_image
 from sparkyard.plan.plan import Site
-from sparkyard.record import diff
 from sparkyard.record import page as record_page
 from sparkyard.record.record import Record
 from tests.e2e.chromium import Tab, tab
 from tests.support import Lab
-from tests.unit.records import first, hostile, pair
+from tests.unit.records import first, hostile, pair, two_stacks
 
 IMAGE = "sparkyard-test/browser"
 WIDTHS = (1600, 1024, 375)
@@ -26,12 +25,12 @@ UNBROKEN = "a" * 300
 
 
 def page(before: Record | None, record: Record) -> str:
-    changes = diff.changes(before, record) if before else None
-    return record_page.render(record, before, changes)
+    return record_page.render(record, before)
 
 
 PAGES = {
     "usual": page(*pair()),
+    "two stacks": page(*two_stacks()),
     "many changes": page(*pair(60)),
     "first": page(None, first()),
     "hostile": page(*hostile(BAD)),

@@ -26,10 +26,11 @@ from sparkyard.registry.http import Limits
 from sparkyard.registry.registry import Registry
 from sparkyard.release import signature, signing_key, verify_images
 from sparkyard.release.signing_key import SigningKey
+from sparkyard.release.verify_images import Checked
 from sparkyard.settings import Settings
 from tests import small_release
 from tests.e2e.release_registry import NAMESPACE, RELEASES, Served, serve
-from tests.small_release import VERSION, Image, SmallRelease, digest
+from tests.small_release import OTHER_STACK, STACK, VERSION, Image, SmallRelease, digest
 from tests.support import Lab
 
 
@@ -232,7 +233,7 @@ def test_an_image_that_is_not_what_its_record_says_is_refused(
 
     def said(**parts: object) -> str:
         wrong = replace(executors.recorded, **parts)  # type: ignore[arg-type]
-        record = replace(release.record, images=(wrong,))
+        record = small_release.make_record(wrong)
         with pytest.raises(VerificationError) as refused:
             verify_images.check(record, served.registry, release.key.public, tell=lambda _: None)
         return refused.value.what
@@ -269,6 +270,32 @@ def test_a_tag_that_is_gone_is_absent(served: Served, executors: Image) -> None:
     with served.away(f"{tags}/{VERSION}"):
         said = refusal("--quick", kind=RegistryAbsentError)
     assert f"{executors.path}:{VERSION}" in said
+
+
+def test_an_image_of_the_second_stack_that_is_gone_is_absent(
+    served: Served, release: SmallRelease
+) -> None:
+    stacks = (STACK, OTHER_STACK)
+    both = small_release.make(f"{served.host}/two", release.key, stacks=stacks)
+    served.push_images(both)
+    told: list[Checked] = []
+
+    def check() -> None:
+        public = release.key.public
+        verify_images.check(both.record, served.registry, public, quick=True, tell=told.append)
+
+    check()
+    known = {each.what: each.found for each in told}
+    assert f"tags {VERSION}, {VERSION}-{STACK}," in known["spark-executors: image"]
+    assert f"tags {VERSION}-{OTHER_STACK}," in known[f"spark-executors-{OTHER_STACK}: image"]
+    path = both.images[0].path
+    tags = f"{Path(served.link(path, '')).parent.parent}/_manifests/tags"
+    for tag in both.images[2].tags:
+        with (
+            served.away(f"{tags}/{tag}"),
+            pytest.raises(RegistryAbsentError, match=f"{path}:{tag} does not exist"),
+        ):
+            check()
 
 
 def test_a_quick_look_reads_no_layer(

@@ -80,7 +80,7 @@ def do(task: Task, place: Place | None = None) -> None:
         releasing.promote(desk, made.version, task.channel)
         return
     if place.has(made.version):
-        built = {image.name: image.manifest.digest for image in made.images}
+        built = {(made_family.STACK, image.name): image.manifest.digest for image in made.images}
         releasing.go_on(desk, made.version, built)
         return
     now = datetime.now(UTC).isoformat(timespec="microseconds")

@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparkyard.push.push import Upload
-from sparkyard.record.record import SCHEMA, Packages, Record, RecordedImage
+from sparkyard.record.record import (
+    SCHEMA,
+    Packages,
+    Record,
+    RecordedImage,
+    RecordedPair,
+    RecordedStack,
+)
 from sparkyard.registry import oci
 from sparkyard.registry.blobs import Layout
 from sparkyard.registry.oci import Content, Descriptor
@@ -25,7 +32,8 @@ from sparkyard.release.releasing import Ready
 STACK = "spark-0"
 BRANCH = "main"
 NAMES = ("pyspark-notebook", "all-spark-notebook", "datascience-notebook", "spark-executors")
-ROLES = {"datascience-notebook": "driver", "spark-executors": "executor"}
+PAIR = ("datascience-notebook", "spark-executors")
+ROLES = dict(zip(PAIR, ("driver", "executor"), strict=True))
 LAYER = "application/vnd.oci.image.layer.v1.tar+zstd"
 
 _SIZE = 400_000
@@ -145,7 +153,6 @@ def _recorded(made: MadeRelease, image: MadeImage, place: Place, index: Content)
         name=image.name,
         summary="made up",
         parent="",
-        role=ROLES.get(image.name, ""),
         repository=str(place.repository(image.name)),
         digest=image.manifest.digest,
         index=index.digest,
@@ -165,15 +172,11 @@ def _record(made: MadeRelease, images: tuple[RecordedImage, ...], released: str)
     return Record(
         schema=SCHEMA,
         version=made.version,
-        stack=STACK,
         revision=made.revision,
         branch=BRANCH,
         source="",
         created=released,
         released=released,
         previous="",
-        untested=(),
-        images=images,
-        parity=(),
-        build=None,
+        stacks=(RecordedStack(STACK, True, (), images, (RecordedPair(*PAIR, ()),), None),),
     )

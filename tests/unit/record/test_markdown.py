@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from sparkyard.record import diff, markdown
+from sparkyard.record import markdown
 from sparkyard.record.record import Record
-from tests.unit.records import family, first, hostile, pair
+from tests.unit.records import family, first, hostile, pair, two_stacks, with_stack
 
 
 def render(before: Record | None, record: Record) -> str:
-    return markdown.render(record, before, diff.changes(before, record) if before else None)
+    return markdown.render(record, before)
 
 
 def test_says_how_to_pull_each_image_by_its_digest() -> None:
@@ -46,8 +46,21 @@ def test_tells_what_changed_last() -> None:
 def test_a_release_without_tests_says_so() -> None:
     assert "Warning" not in render(None, family())
     assert "> **Warning: released without tests.**" in render(
-        None, replace(family(), untested=("spark-executors",))
+        None, with_stack(family(), untested=("spark-executors",))
     )
+
+
+def test_two_stacks_have_parts_of_their_own() -> None:
+    text = render(*two_stacks())
+    assert "|  | spark-3.5 | spark-4 |" in text
+    assert "| Spark | 3.5.9 | 4.1.0 |" in text
+    assert text.count("\n### spark-4\n") == text.count("\n### spark-3.5\n") == 7
+    changes = text.partition("## What changed since 1.3.2")[2]
+    assert "The release before has no such stack" in changes.partition("### spark-4")[2]
+    untested = two_stacks()[1]
+    stacks = tuple(replace(stack, untested=("spark-executors",)) for stack in untested.stacks)
+    warned = render(None, replace(untested, stacks=stacks))
+    assert "asked for spark-executors, spark-executors-spark-4." in warned
 
 
 @pytest.mark.parametrize("bad", ["<script>alert(1)</script>", "![x](https://evil.example)", "@all"])

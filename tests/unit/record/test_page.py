@@ -10,12 +10,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sparkyard.record import diff, markdown, page_timeline
+from sparkyard.record import markdown, page_stack, page_timeline
 from sparkyard.record import page as record_page
 from sparkyard.record.page_layers import shared
 from sparkyard.record.page_tree import tree
 from sparkyard.record.record import BuildStep, Record, RecordedBuild
-from tests.unit.records import family, first, hostile, pair
+from tests.unit.records import family, first, hostile, pair, two_stacks, with_stack
 
 BAD = "\"'><script>alert(1)</script><img src=https://evil.example/x onerror=alert(2)>"
 
@@ -40,8 +40,7 @@ class Parts(HTMLParser):
 
 
 def page(record: Record, before: Record | None = None) -> Parts:
-    changes = diff.changes(before, record) if before else None
-    return Parts(record_page.render(record, before, changes))
+    return Parts(record_page.render(record, before))
 
 
 def test_shows_each_image_with_its_pull_command() -> None:
@@ -58,18 +57,18 @@ def test_each_part_that_was_proven_is_shown() -> None:
     image = record.images[0]
     runs = [replace(image.tests[0], part=part, passed=177) for part in ("kubernetes", "nightly")]
     image = replace(image, tests=(*image.tests, *runs))
-    record = replace(record, images=(image, *record.images[1:]))
+    record = with_stack(record, images=(image, *record.images[1:]))
     tests = page(record).text.partition("Runs that vouch")[2].partition("SBOMs")[0]
     for part in ("images", "e2e", "parity", "kubernetes", "nightly"):
         assert part in tests
-        assert re.search(rf"\| {part} +\| ", markdown.render(record, None, None))
+        assert re.search(rf"\| {part} +\| ", markdown.render(record, None))
     assert tests.count("177 passed") == 2
     assert tests.count("not run") >= 2
 
 
 def test_the_same_record_gives_the_same_page() -> None:
     before, record = pair()
-    drawn = {record_page.render(record, before, diff.changes(before, record)) for _ in range(2)}
+    drawn = {record_page.render(record, before) for _ in range(2)}
     assert len(drawn) == 1
 
 
@@ -95,7 +94,7 @@ def test_refers_to_nothing_outside() -> None:
 
 
 def test_its_policy_knows_its_one_script() -> None:
-    rendered = record_page.render(family(), None, None)
+    rendered = record_page.render(family(), None)
     found = re.search(r"<script>(.*?)</script>", rendered, re.DOTALL)
     assert found
     assert (
@@ -106,7 +105,7 @@ def test_its_policy_knows_its_one_script() -> None:
 
 def test_a_release_without_tests_says_so() -> None:
     assert "Released without tests" not in page(family()).text
-    untested = page(replace(family(), untested=("spark-executors",)))
+    untested = page(with_stack(family(), untested=("spark-executors",)))
     assert "Released without tests" in untested.text
     assert any(attributes.get("role") == "alert" for _, attributes in untested.elements)
 
@@ -134,37 +133,38 @@ def test_changes_are_listed_and_many_are_folded() -> None:
 
 
 def test_sizes_tell_their_difference() -> None:
-    sizes = {size.name: size for size in record_page.compare_sizes(*reversed(pair()))}
+    before, record = (release.stacks[0] for release in pair())
+    sizes = {size.name: size for size in page_stack.compare_sizes(record, before)}
     assert sizes["pyspark-notebook"].told == "+ 8 MB (+1.4\u202f%)"
-    before, record = pair()
-    gone = record_page.compare_sizes(replace(record, images=record.images[1:]), before)
+    gone = page_stack.compare_sizes(replace(record, images=record.images[1:]), before)
     assert {size.told for size in gone if size.now is None} == {"no longer released"}
-    assert record_page.Size("x", 5, 5).told == "as before"
+    assert page_stack.Size("x", 5, 5).told == "as before"
 
 
 @pytest.mark.parametrize("verdict", ["differs", "not known"])
 def test_rows_that_fail_come_first(verdict: str) -> None:
-    record = family()
-    rows = (*record.parity, replace(record.parity[0], verdict=verdict, name="broken"))
-    groups = record_page.parity_groups(replace(record, parity=rows))
+    (report,) = family().stacks[0].pairs
+    rows = (*report.rows, replace(report.rows[0], verdict=verdict, name="broken"))
+    groups = page_stack.parity_groups(replace(report, rows=rows))
     assert groups[0].bad
     assert [row.name for row in groups[0].rows] == ["broken"]
     assert sum(len(group.rows) for group in groups) == len(rows)
 
 
 def test_layers_are_to_scale_and_stand_at_one_place_in_all_images() -> None:
-    record = family()
-    picture = shared(record)
+    (stack,) = family().stacks
+    picture = shared(stack)
     assert sum(column.width for column in picture.columns) == pytest.approx(1)
     for column, following in itertools.pairwise(picture.columns):
         assert column.begin + column.width == pytest.approx(following.begin)
         assert column.width == pytest.approx(column.layer.compressed / picture.stored)
         assert not column.told_apart or column.colour != following.colour
-    for image in record.images:
+    for image in stack.images:
         digests = {layer.digest for layer in image.layers}
         assert {column.layer.digest for column in picture.of_image(image.name)} == digests
-    assert picture.for_executors is not None
-    assert picture.for_executors < 5000 < picture.stored < picture.alone
+    (more,) = picture.for_executors
+    assert (more.driver, more.executors) == ("datascience-notebook", "spark-executors")
+    assert more.bytes < 5000 < picture.stored < picture.alone
 
 
 def test_layers_without_bytes_are_no_division_by_nothing() -> None:
@@ -173,12 +173,13 @@ def test_layers_without_bytes_are_no_division_by_nothing() -> None:
         replace(i, layers=tuple(replace(layer, compressed=0) for layer in i.layers))
         for i in record.images
     )
-    assert shared(replace(record, images=images)).stored == 0
-    assert page(replace(record, images=images)).text
+    record = with_stack(record, images=images)
+    assert shared(record.stacks[0]).stored == 0
+    assert page(record).text
 
 
 def test_parents_stand_above_their_children_and_no_boxes_overlap() -> None:
-    picture = tree(family())
+    picture = tree(family().stacks[0])
     at = {box.name: box for box in picture.boxes}
     assert at["base"].image is None
     for image in family().images:
@@ -189,9 +190,9 @@ def test_parents_stand_above_their_children_and_no_boxes_overlap() -> None:
 
 
 def test_images_that_stand_on_each_other_in_a_circle_are_drawn_all_the_same() -> None:
-    record = family()
-    images = (replace(record.images[0], parent=record.images[2].name), *record.images[1:])
-    assert len(tree(replace(record, images=images)).boxes) >= len(images)
+    (stack,) = family().stacks
+    images = (replace(stack.images[0], parent=stack.images[2].name), *stack.images[1:])
+    assert len(tree(replace(stack, images=images)).boxes) >= len(images)
 
 
 def test_the_builds_long_steps_are_drawn_and_the_rest_is_counted() -> None:
@@ -208,8 +209,34 @@ def test_the_builds_long_steps_are_drawn_and_the_rest_is_counted() -> None:
 
 def test_its_drawings_are_well_formed() -> None:
     before, record = pair()
-    rendered = record_page.render(record, before, diff.changes(before, record))
+    rendered = record_page.render(record, before)
     drawings = re.findall(r"<svg.*?</svg>", rendered, re.DOTALL)
     assert len(drawings) > 10
     for drawing in drawings:
         ET.fromstring(drawing)  # noqa: S314 - a drawing of ours
+
+
+def test_two_stacks_stand_side_by_side() -> None:
+    before, record = two_stacks()
+    parts = page(record, before)
+    for image in record.images:
+        assert f"docker pull {image.repository}@{image.digest}" in parts.text
+    table = parts.text.partition("What the stacks stand on")[2].partition("Release before")[0]
+    assert table.index("spark-3.5") < table.index("spark-4")
+    assert "Spark3.5.94.1.0" in "".join(table.split())
+    assert "The release before has no such stack" in parts.text
+    identifiers = [attributes["id"] for _, attributes in parts.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert parts.text.count("rows that must agree do") == 2
+
+
+def test_a_stack_that_is_no_longer_released_is_named() -> None:
+    _, record = two_stacks()
+    later = replace(family(), version="1.5.0")
+    assert "The stack spark-4 is no longer released." in page(later, record).text
+    assert "The stack spark-4 is no longer released." in markdown.render(later, record)
+    assert "no longer released" not in page(record, record).text
+
+
+def test_one_stack_has_no_headings_of_stacks() -> None:
+    assert not [a for _, a in page(family()).elements if a.get("class") in ("stack", "matrix")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
+import json
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +16,7 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from sparkyard.errors import MalformedFileError
 from sparkyard.record import schema
 from sparkyard.record.record import Record
-from tests.unit.records import family
+from tests.unit.records import FILE, family, two_stacks
 
 
 def in_schema(node: dict[str, Any]) -> dict[str, Any]:
@@ -57,12 +58,23 @@ def test_schema_and_record_have_the_same_fields() -> None:
     compare(Record, schema.schema(), "record")
 
 
-def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(schema.schema())
+@pytest.mark.parametrize("number", schema.FILES)
+def test_the_schema_is_one(number: int) -> None:
+    Draft202012Validator.check_schema(schema.schema(number))
+    assert schema.schema(number)["properties"]["schema"]["const"] == number
 
 
 def test_a_record_is_one() -> None:
-    schema.check(family().as_document(), "it")
+    for record in (family(), *two_stacks()):
+        schema.check(record.as_document(), "it")
+
+
+def test_a_record_of_schema_1_is_held_to_that() -> None:
+    document = json.loads(FILE.read_text())
+    schema.check(document, "it")
+    del document["images"][0]["role"]
+    with pytest.raises(MalformedFileError, match="role"):
+        schema.check(document, "it")
 
 
 def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -79,7 +91,7 @@ def places(document: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 @functools.cache
 def _small() -> Any:
     document: Any = family().as_document()
-    for image in document["images"]:
+    for image in document["stacks"][0]["images"]:
         for kind in image["packages"]:
             image["packages"][kind] = {}
     return document
@@ -104,6 +116,8 @@ def test_a_record_that_lacks_or_alters_a_field_is_refused(path: tuple[Any, ...])
 
 def test_a_field_too_many_is_refused_with_its_place() -> None:
     document = copy.deepcopy(_small())
-    document["images"][1]["colour"] = "red"
-    with pytest.raises(MalformedFileError, match=r"it is no record.*\$\.images\[1\].*colour"):
+    document["stacks"][0]["images"][1]["colour"] = "red"
+    with pytest.raises(
+        MalformedFileError, match=r"it is no record.*\$\.stacks\[0\]\.images\[1\].*colour"
+    ):
         schema.check(document, "it")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sparkyard.record import io as record_io
-from sparkyard.record.record import Packages, Record, RecordedImage
+from sparkyard.record.record import Packages, ParityRow, Record, RecordedImage, RecordedStack
 
 FILE = Path(__file__).with_name("family.json")
+"""A document of schema 1, which a Sparkyard of one stack wrote."""
 
 
 def family() -> Record:
@@ -17,11 +19,16 @@ def family() -> Record:
     return record_io.read(FILE)
 
 
+def with_stack(record: Record, **parts: Any) -> Record:
+    """Return a release of one stack with other parts of that stack."""
+    return replace(record, stacks=(replace(record.stacks[0], **parts),))
+
+
 def first() -> Record:
     """Return a first release of which nothing is known but its images."""
     record = family()
     images = tuple(replace(image, tests=(), sbom=None) for image in record.images)
-    return replace(record, previous="", parity=(), build=None, images=images)
+    return with_stack(replace(record, previous=""), pairs=(), build=None, images=images)
 
 
 def pair(count: int = 3) -> tuple[Record, Record]:
@@ -32,13 +39,46 @@ def pair(count: int = 3) -> tuple[Record, Record]:
     """
     record = replace(family(), previous="1.3.2")
     images = tuple(_earlier(image, count) for image in record.images)
-    return replace(record, version="1.3.2", images=images), record
+    return with_stack(replace(record, version="1.3.2"), images=images), record
+
+
+def two_stacks() -> tuple[Record, Record]:
+    """Return a release of one stack, of schema 1, and one of two that came after it."""
+    before, record = pair()
+    return before, replace(record, stacks=(*record.stacks, second(record.stacks[0])))
+
+
+def second(stack: RecordedStack, name: str = "spark-4") -> RecordedStack:
+    """Return a stack like another one, of another name, with images of its own."""
+    images = tuple(
+        replace(
+            image,
+            digest=_other(image.digest),
+            index=_other(image.index),
+            fingerprint=image.fingerprint[::-1],
+            immutable=tuple(f"{tag}-{name}" for tag in image.immutable),
+            moving=tuple(f"{tag}-{name}" for tag in image.moving),
+        )
+        for image in stack.images
+    )
+    pairs = tuple(
+        replace(each, rows=tuple(_of_second(row) for row in each.rows)) for each in stack.pairs
+    )
+    return replace(stack, name=name, default=False, images=images, pairs=pairs)
+
+
+def _of_second(row: ParityRow) -> ParityRow:
+    version = {"Spark version": "4.1.0", "Scala version": "2.13.17"}.get(row.name, row.driver)
+    return replace(row, driver=version, executors=version)
+
+
+def _other(digest: str) -> str:
+    return f"sha256:{digest.removeprefix('sha256:')[::-1]}"
 
 
 def hostile(text: str) -> tuple[Record, Record]:
     """Return two releases that have a text wherever a person or an image could have put it."""
     before, record = pair()
-    rows = tuple(replace(row, driver=text, executors=text, why=text) for row in record.parity)
     images = tuple(
         replace(
             image,
@@ -49,12 +89,19 @@ def hostile(text: str) -> tuple[Record, Record]:
         )
         for image in record.images
     )
-    build = record.build and replace(
-        record.build, steps=tuple(replace(step, name=text) for step in record.build.steps)
+    (stack,) = record.stacks
+    pairs = tuple(
+        replace(
+            each,
+            rows=tuple(replace(row, driver=text, executors=text, why=text) for row in each.rows),
+        )
+        for each in stack.pairs
     )
-    return before, replace(
-        record, branch=text, source=text, untested=(text,), images=images, parity=rows, build=build
+    build = stack.build and replace(
+        stack.build, steps=tuple(replace(step, name=text) for step in stack.build.steps)
     )
+    record = replace(record, branch=text, source=text)
+    return before, with_stack(record, untested=(text,), images=images, pairs=pairs, build=build)
 
 
 def _earlier(image: RecordedImage, count: int) -> RecordedImage:

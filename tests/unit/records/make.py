@@ -1,6 +1,6 @@
-"""Writes family.json: a record of the images that are in the engine.
+"""Writes a record of the images that are in the engine, to look at its page.
 
-    python -m tests.unit.records.make
+    python -m tests.unit.records.make FILE
 
 What the engine knows is real: layers, packages, parity. The rest (tests, SBOMs, the build's times,
 the registry) is made up, as no release has to be made to look at its page.
@@ -9,14 +9,17 @@ the registry) is made up, as no release has to be made to look at its page.
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from sparkyard.facts import facts, layer_names, layers
+from sparkyard.family.images import Pair
 from sparkyard.locks import jar_checks
 from sparkyard.parity import parity
 from sparkyard.parity.rule import MUST
 from sparkyard.plan import plan
 from sparkyard.record.record import (
+    SCHEMA,
     BuildStep,
     Packages,
     ParityRow,
@@ -24,11 +27,12 @@ from sparkyard.record.record import (
     RecordedBuild,
     RecordedImage,
     RecordedLayer,
+    RecordedPair,
     RecordedSbom,
+    RecordedStack,
     RecordedTests,
 )
 
-FILE = Path(__file__).with_name("family.json")
 REVISION = "7c14a3c28b141cc97a330c4d0f5d2a6da7267f85"
 ELEMENTS = "3.5.9-hadoop3.3.4-scala2.12-py3.11-java8"
 
@@ -37,7 +41,16 @@ def make(version: str = "1.4.0") -> Record:
     """Return a record of the family's images in the engine."""
     site = plan.site()
     images = tuple(_image(site, image.name, version) for image in site.family.published)
-    driver, executors = map(site.name, site.family.pair)
+    pairs = tuple(_pair(site, pair) for pair in site.family.pairs)
+    stack = RecordedStack(site.stack.name, site.is_default, (), images, pairs, _build())
+    return Record(
+        SCHEMA, version, REVISION, "main", "https://forge.example.com/data/sparkyard",
+        "2026-11-20T16:03:11Z", "2026-11-21T09:30:00Z", "", (stack,),
+    )  # fmt: skip
+
+
+def _pair(site: plan.Site, pair: Pair) -> RecordedPair:
+    driver, executors = map(site.name, pair)
     compared = parity.compare(
         facts.collect(driver), facts.collect(executors), layers.compare(driver, executors)
     )
@@ -45,10 +58,7 @@ def make(version: str = "1.4.0") -> Record:
         ParityRow(r.name, r.driver, r.executors, r.verdict.value, r.policy is MUST, r.why)
         for r in compared.rows
     )
-    return Record(
-        1, version, site.stack.name, REVISION, "main", "https://forge.example.com/data/sparkyard",
-        "2026-11-20T16:03:11Z", "2026-11-21T09:30:00Z", "", (), images, rows, _build(),
-    )  # fmt: skip
+    return RecordedPair(*pair, rows)
 
 
 def _image(site: plan.Site, name: str, version: str) -> RecordedImage:
@@ -86,7 +96,7 @@ def _image(site: plan.Site, name: str, version: str) -> RecordedImage:
     fingerprint = identity.labels["io.sparkyard.fingerprint"]
     packages = Packages(dict(inside.dpkg or {}), python, jars, dict(inside.r or {}))
     return RecordedImage(
-        name, image.summary, image.parent, site.family.role(name),
+        name, image.summary, image.parent,
         f"registry.example.com:5000/sparkyard/{name}", identity.digest,
         "sha256:" + identity.digest[:6:-1], fingerprint,
         (version, REVISION[:12], f"{site.stack.name}-{fingerprint[:12]}"),
@@ -127,4 +137,4 @@ def _build() -> RecordedBuild:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(make().as_document(), indent=1, sort_keys=True) + "\n")
+    Path(sys.argv[1]).write_text(json.dumps(make().as_document(), indent=1, sort_keys=True) + "\n")

@@ -117,7 +117,21 @@ def test_words_are_channels(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["1.4.0", "1.5.0-rc.1", "", "Stable", "1", "-x", "claim.0", "a b", "a/b", "x" * 64]
+    "name",
+    [
+        "stable-spark-3.5",
+        "spark-3.5",
+        "1.4.0",
+        "1.5.0-rc.1",
+        "",
+        "Stable",
+        "1",
+        "-x",
+        "claim.0",
+        "a b",
+        "a/b",
+        "x" * 64,
+    ],
 )
 def test_what_could_be_taken_for_something_else_is_no_channel(name: str) -> None:
     with pytest.raises(ReferenceFormatError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import cast
 import pytest
 
 from sparkyard.errors import (
+    ImmutableTagError,
     ReferenceFormatError,
     RegistryAbsentError,
     RegistryUnreachableError,
@@ -20,16 +22,17 @@ from sparkyard.errors import (
     VerificationError,
 )
 from sparkyard.push import pushing
+from sparkyard.record.record import RecordedStack
 from sparkyard.registry import oci
 from sparkyard.registry.http import Limits
 from sparkyard.registry.oci import Content, Descriptor
 from sparkyard.registry.registry import Registry
-from sparkyard.release import publish, releasing
+from sparkyard.release import publish, releases, releasing
 from sparkyard.release.channel import LATEST
 from sparkyard.release.claim import Claim
 from sparkyard.release.publish import Attached, Publisher
 from sparkyard.release.releases import Place
-from sparkyard.release.releasing import Desk
+from sparkyard.release.releasing import Desk, Ready
 from sparkyard.settings import Settings
 from tests.e2e.chaos import client, made_family
 from tests.e2e.chaos.client import PROMOTE, RELEASE, ROLLBACK, Task
@@ -38,6 +41,7 @@ from tests.unit.tiny_registry import API, RESET, Asked, Reply, Tiny, error, serv
 
 ONE_TRY = Limits(retries=0, backoff=0, connect=2, silence=5)
 STABLE = "stable"
+SECOND = "spark-1"
 FOR_EVER = 10**6
 
 
@@ -317,12 +321,113 @@ def test_a_rollback_without_a_way_back_changes_nothing(family: SmallFamily) -> N
 def test_a_version_tag_names_the_index_and_all_others_the_image(family: SmallFamily) -> None:
     family.do(RELEASE, 1)
     record = family.place.fetch("1.1.0").record
-    steps = publish._steps(family.place, record, record.images, immutable=True)
+    steps = publish._steps(family.place, record, immutable=True)
     for step in steps:
         image = next(i for i in record.images if i.repository.endswith(f"/{step.repository}"))
         assert step.immutable
         assert step.digest == (image.index if step.tag == record.version else image.digest)
     assert not any(each.immutable for each in publish._channel_steps(family.place, record, LATEST))
+
+
+def of_two_stacks(family: SmallFamily, number: int) -> Ready:
+    """Return a release of two stacks, whose images go into the same repositories."""
+    when, layout = "2026-01-01T00:00:00Z", Path(family.layout)
+    first, other = (
+        made_family.ready(made_family.make(seed, number), family.place, layout, when)
+        for seed in (0, 1)
+    )
+    (stack,) = other.record.stacks
+    images = tuple(
+        replace(
+            image,
+            immutable=(
+                f"{SECOND}-{image.fingerprint}",
+                *(f"{tag}-{SECOND}" for tag in image.immutable[1:]),
+            ),
+            moving=(SECOND, f"{image.moving[1]}-{SECOND}"),
+        )
+        for image in stack.images
+    )
+    second = replace(stack, name=SECOND, default=False, images=images)
+    record = replace(first.record, stacks=(*first.record.stacks, second))
+    document = Content("application/json", json.dumps(record.as_document()).encode())
+    files = {**first.files, releases.RECORD: document}
+    return replace(first, record=record, files=files, uploads=(*first.uploads, *other.uploads))
+
+
+def named(family: SmallFamily, stack: RecordedStack, tag: str) -> list[str | None]:
+    """Return what a tag names in the repository of each image of a stack."""
+    there = [family.place.registry.resolve(family.place.path(i), tag) for i in stack.images]
+    return [each.digest if each else None for each in there]
+
+
+def test_no_tag_is_of_two_stacks(family: SmallFamily) -> None:
+    record = of_two_stacks(family, 1).record
+    steps = [
+        *publish._steps(family.place, record, immutable=True),
+        *publish._steps(family.place, record, immutable=False),
+        *publish._channel_steps(family.place, record, LATEST),
+    ]
+    places = [(step.repository, step.tag) for step in steps]
+    assert len(places) == len(set(places))
+    tags = {step.tag for step in steps}
+    assert {"1.1.0", f"1.1.0-{SECOND}", LATEST, f"{LATEST}-spark-0", f"{LATEST}-{SECOND}"} <= tags
+    default, other = record.stacks
+    for stack, version in ((default, "1.1.0"), (other, f"1.1.0-{SECOND}")):
+        indexes = {step.digest for step in steps if step.tag == version}
+        assert indexes == {image.index for image in stack.images}
+
+
+def test_two_stacks_are_released_by_one_write_and_move_together(family: SmallFamily) -> None:
+    desk = Desk(family.place, lambda _: None)
+    records = {}
+    for number in (1, 2):
+        ready = of_two_stacks(family, number)
+        family.store.writes.clear()
+        releasing.publish(desk, ready, lambda: None)
+        records[number] = family.place.fetch(ready.record.version).record
+        assert records[number] == ready.record
+        tags = family.store.tags_written()
+        at = tags.index(f"releases:1.{number}.0")
+        by_content = tuple(f":{stack.name}-" for stack in ready.record.stacks)
+        assert all(any(each in tag for each in by_content) for tag in tags[:at])
+        assert at == 2 * len(made_family.NAMES)
+
+    def channel_names(name: str, number: int) -> bool:
+        first, second = records[number].stacks
+        indexes = [[image.index for image in stack.images] for stack in (first, second)]
+        return indexes == [named(family, first, name), named(family, second, f"{name}-{SECOND}")]
+
+    assert channel_names(LATEST, 2)
+    for number in (1, 2):
+        releasing.promote(desk, f"1.{number}.0", STABLE)
+        assert channel_names(STABLE, number)
+    releasing.rollback(desk, STABLE)
+    assert channel_names(STABLE, 1)
+    assert channel_names(LATEST, 2)
+
+
+def test_a_version_is_not_released_again_from_fewer_stacks(family: SmallFamily) -> None:
+    desk, ready = Desk(family.place, lambda _: None), of_two_stacks(family, 1)
+    releasing.publish(desk, ready, lambda: None)
+    built = {(s.name, i.name): i.digest for s in ready.record.stacks for i in s.images}
+    releasing.go_on(desk, "1.1.0", built)
+    fewer = {unit: digest for unit, digest in built.items() if unit[0] != SECOND}
+    with pytest.raises(ImmutableTagError, match=rf"spark-executors on {SECOND} is no image here"):
+        releasing.go_on(desk, "1.1.0", fewer)
+
+
+@pytest.mark.parametrize("name", ["main", "spark-1", "wanted"])
+def test_a_channel_takes_no_tag_of_any_stack(family: SmallFamily, name: str) -> None:
+    ready = of_two_stacks(family, 1)
+    first, second = ready.record.stacks
+    images = tuple(
+        replace(image, moving=(*image.moving, f"wanted-{SECOND}")) for image in second.images
+    )
+    record = replace(ready.record, stacks=(first, replace(second, images=images)))
+    with pytest.raises(ReferenceFormatError, match=name):
+        releasing._check_channel(name, record)
+    releasing._check_channel(STABLE, record)
 
 
 def test_tags_of_a_copy_are_set_where_the_copy_is(family: SmallFamily) -> None:

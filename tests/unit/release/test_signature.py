@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -35,7 +36,8 @@ PLACE = "registry.example.com:5000/team/spark-executors"
 
 def test_a_statement_names_each_file_and_both_digests_of_each_image() -> None:
     image = small_release.image(repository=PLACE, digest=digest("m"), index=digest("i"))
-    stated = signature.statement("1.4.0", {"release.json": Content("", b"{}")}, [image])
+    record = small_release.make_record(image)
+    stated = signature.statement(record, {"release.json": Content("", b"{}")})
     assert stated["_type"] == "https://in-toto.io/Statement/v1"
     assert stated["predicateType"] == "https://in-toto.io/attestation/release/v0.1"
     assert stated["predicate"]["version"] == "1.4.0"
@@ -46,6 +48,19 @@ def test_a_statement_names_each_file_and_both_digests_of_each_image() -> None:
         f"{PLACE}:1.4.0": digest("i"),
     }
     assert all(len(each["digest"]["sha256"]) == 64 for each in stated["subject"])
+
+
+def test_an_image_of_another_stack_has_subjects_of_its_own() -> None:
+    image = small_release.image(repository=PLACE, digest=digest("m"), index=digest("i"))
+    other = replace(image, digest=digest("n"), index=digest("j"), fingerprint="ba9876543210")
+    stacks = (small_release.make_stack(image), small_release.make_stack(other, name="spark-x"))
+    stated = signature.statement(small_release.make_record(stacks=stacks), {})
+    assert signature.subjects(stated) == {
+        PLACE: digest("m"),
+        f"{PLACE}:1.4.0": digest("i"),
+        f"{PLACE}:spark-x-ba9876543210": digest("n"),
+        f"{PLACE}:1.4.0-spark-x": digest("j"),
+    }
 
 
 def test_the_same_statement_and_key_give_the_same_bytes() -> None:

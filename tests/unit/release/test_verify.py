@@ -20,7 +20,7 @@ from sparkyard.release import signature, verify
 from sparkyard.release.signing_key import SigningKey
 from sparkyard.release.verify_images import Checked
 from tests import small_release
-from tests.small_release import NAMES, VERSION, SmallRelease, digest
+from tests.small_release import NAMES, OTHER_STACK, STACK, VERSION, SmallRelease, digest
 
 KEY = SigningKey(ec.generate_private_key(ec.SECP256R1()))
 OTHER = SigningKey(ec.generate_private_key(ec.SECP256R1()))
@@ -52,6 +52,27 @@ def test_a_good_release_holds_and_tells_what_was_checked() -> None:
         "signature", "files", "record", *(f"{name}: SBOM" for name in NAMES), "manifest",
     ]  # fmt: skip
     assert KEY.public.id[:12] in told[0].found
+
+
+def test_a_release_of_schema_1_holds() -> None:
+    old = GOOD.with_file("release.json", small_release.as_schema_1(GOOD.record))
+    record = verify.check_release(small_release.sign(old), KEY.public, VERSION, lambda _: None)
+    assert record == GOOD.record
+
+
+def test_a_release_of_two_stacks_holds_and_each_image_of_each_counts() -> None:
+    both = small_release.make(PLACE, KEY, stacks=(STACK, OTHER_STACK))
+    told: list[Checked] = []
+    verify.check_release(both, KEY.public, VERSION, told.append)
+    names = {check.what for check in told}
+    for name in NAMES:
+        assert {f"{name}: SBOM", f"{name}-{OTHER_STACK}: SBOM"} <= names
+    first = both.record.stacks[0]
+    fewer = small_release.as_json(replace(both.record, stacks=(first,)))
+    said = refusal(small_release.sign(both.with_file("release.json", fewer)))
+    assert f"{NAMES[1]}:{VERSION}-{OTHER_STACK}" in said
+    lost = f"{NAMES[0]}-{OTHER_STACK}.spdx.json"
+    assert lost in refusal(small_release.sign(both.with_file(lost, None)))
 
 
 @pytest.mark.parametrize("name", sorted(set(GOOD.files) - {signature.FILE}))
@@ -105,7 +126,7 @@ def resigned(record: bytes) -> SmallRelease:
 
 def test_a_record_that_is_none_is_refused() -> None:
     document = json.loads(GOOD.files["release.json"])
-    del document["images"][0]["digest"]
+    del document["stacks"][0]["images"][0]["digest"]
     for record in (b"{", b"[]", b"\xff", json.dumps(document).encode()):
         assert "release.json is no record" in refusal(resigned(record))
 
@@ -113,11 +134,11 @@ def test_a_record_that_is_none_is_refused() -> None:
 def test_an_image_that_the_record_and_the_signature_name_differently_is_refused() -> None:
     first, second = GOOD.record.images
     for other in (replace(first, digest=digest("x")), replace(first, index=digest("x"))):
-        record = replace(GOOD.record, images=(other, second))
+        record = small_release.make_record(other, second)
         said = refusal(resigned(small_release.as_json(record)))
         assert first.name in said
         assert digest("x") in said
-    fewer = small_release.as_json(replace(GOOD.record, images=(first,)))
+    fewer = small_release.as_json(small_release.make_record(first))
     assert second.name in refusal(resigned(fewer))
 
 
