@@ -32,6 +32,7 @@ from sparkyard.locks.python_lock import Package
 from sparkyard.settings import PYPI, Settings, ca_bundle
 
 REMEDY = "Run `nox -s dependencies` (or `make dependencies`), look at the change, and commit it."
+_POETRY = Path(__file__).with_name("poetry_any_python.py")
 _HEADER = "# Written by `nox -s dependencies` from poetry.lock; edits are refused.\n"
 
 
@@ -243,7 +244,7 @@ def _poetry(work: Path, settings: Settings, *words: str) -> str:
     }
     if bundle:
         environment |= {"REQUESTS_CA_BUNDLE": str(bundle), "SSL_CERT_FILE": str(bundle)}
-    argv = [sys.executable, "-m", "poetry", "--no-interaction", *words]
+    argv = [sys.executable, "-I", str(_POETRY), "--no-interaction", *words]
     try:
         return run(argv, env=environment, cwd=work, quiet=False).stdout
     except CommandFailedError as error:
