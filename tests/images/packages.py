@@ -34,6 +34,11 @@ for name, version in wanted.items():
         and parts[0].split(".")[0].isidentifier()
         and (len(parts) == 1 or parts[1] == "__init__.py")
     }
+    if not modules:  # of a namespace that several packages share, as google.protobuf: its outermost
+        inner = [f.parts for f in found.files or [] if f.suffix in (".py", ".so")]
+        depth = min(map(len, inner), default=0)
+        names = (parts for parts in inner if len(parts) == depth)
+        modules = {".".join([*parts[:-1], parts[-1].split(".")[0]]) for parts in names}
     if not modules:
         wrong[name] = "has no module"
     for module in sorted(modules):

@@ -61,10 +61,16 @@ class Repl:
         )
         nothing = jvm.java.io.BufferedReader(jvm.java.io.StringReader(""))
         loop = jvm.org.apache.spark.repl.SparkILoop(nothing, jvm.java.io.PrintWriter(self.said))
-        getattr(loop, "settings_$eq")(settings)
-        loop.createInterpreter()
-        self.interpreter = loop.intp()
-        self.interpreter.initializeSynchronous()
+        self.scala_2_12 = jvm.scala.util.Properties.versionNumberString().startswith("2.12.")
+        if self.scala_2_12:
+            getattr(loop, "settings_$eq")(settings)
+            loop.createInterpreter()
+            self.interpreter = loop.intp()
+            self.interpreter.initializeSynchronous()
+        else:
+            loop.createInterpreter(settings)
+            self.interpreter = loop.intp()
+            self.interpreter.initializeCompiler()
         self.thread: Any = None
         self.cell = 0
         self.tagged = False
@@ -85,11 +91,17 @@ class Repl:
 
     def complete(self, code: str, position: int) -> tuple[int, list[str]]:
         """Return where the word at `position` begins, and what it may become."""
-        completer = self.jvm.scala.tools.nsc.interpreter.PresentationCompilerCompleter(
-            self.interpreter
-        )
+        package = self.jvm.scala.tools.nsc.interpreter
+        if self.scala_2_12:
+            completer = package.PresentationCompilerCompleter(self.interpreter)
+        else:
+            completer = package.shell.ReplCompletion(self.interpreter, package.shell.Accumulator())
         found = completer.complete(code, position)
-        names = found.candidates().mkString("\n").split("\n")
+        candidates = found.candidates()
+        if self.scala_2_12:
+            names = candidates.mkString("\n").split("\n")
+        else:
+            names = [candidates.apply(place).name() for place in range(candidates.size())]
         return found.cursor(), [name for name in names if name]
 
     def interrupt(self) -> None:

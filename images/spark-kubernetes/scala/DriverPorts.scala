@@ -17,13 +17,13 @@ class DriverPorts(sc: SparkContext) {
     * what is refused before executors are asked for leaves none behind that knock at a closed door.
     */
   def atStart(): Unit = {
-    val given = new SparkConf().getInt(DriverPorts.Driver, 0)
+    val wanted = new SparkConf().getInt(DriverPorts.Driver, 0)
     val got = SparkInternals.driverPort(sc)
     // Nothing tells any more whether a later session's cell asked for another port. So it is taken
     // for that where Spark would not have gone so far, or where a port between the two is free.
-    val furthest = given + sc.conf.getInt("spark.port.maxRetries", 16)
-    if (given > 0 && given < got && got <= furthest && (given until got).forall(taken)) {
-      refuse(DriverPorts.Driver, given)
+    val furthest = wanted + sc.conf.getInt("spark.port.maxRetries", 16)
+    if (wanted > 0 && wanted < got && got <= furthest && (wanted until got).forall(taken)) {
+      refuse(DriverPorts.Driver, wanted)
     }
     if (managers > 0 && taken(managers)) refuse(DriverPorts.BlockManager, managers)
   }

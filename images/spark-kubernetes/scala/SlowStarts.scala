@@ -1,6 +1,6 @@
 package org.apache.spark.sparkyard
 
-import scala.collection.JavaConverters._
+import scala.jdk.CollectionConverters._
 import scala.util.{Failure, Success, Try}
 
 import io.fabric8.kubernetes.api.model.Pod

@@ -2,7 +2,7 @@ package org.apache.spark.sparkyard
 
 import java.util.concurrent.ConcurrentHashMap
 
-import scala.collection.JavaConverters._
+import scala.jdk.CollectionConverters._
 
 import org.apache.spark.scheduler._
 

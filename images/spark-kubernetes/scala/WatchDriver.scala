@@ -18,10 +18,10 @@ class WatchDriver extends DriverPlugin {
   override def init(sc: SparkContext, context: PluginContext): JavaMap[String, String] = {
     SparkInternals.keepFromExecutors(sc)
     if (sc.master.startsWith("k8s://")) {
-      val given = new DriverPorts(sc)
-      ports = Some(given)
+      val driverPorts = new DriverPorts(sc)
+      ports = Some(driverPorts)
       onThisSpark("asking Kubernetes") {
-        given.atStart()
+        driverPorts.atStart()
         begin(sc)
       }
     }

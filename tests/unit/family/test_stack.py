@@ -8,6 +8,7 @@ import pytest
 
 from sparkyard.errors import MalformedFileError, UnknownNameError
 from sparkyard.family import stack
+from sparkyard.locks import apt_lock, dependencies, jars
 
 TEXT = """
 summary = "x"
@@ -91,3 +92,17 @@ def test_names_whose_tags_could_be_mistaken_are_refused(
         (tmp_path / f"{name}.toml").write_text(TEXT)
     with pytest.raises(MalformedFileError, match="a stack or project cannot be called"):
         stack.known(tmp_path)
+
+
+def test_all_stacks_of_the_checkout_declare_what_the_dockerfiles_take() -> None:
+    declared = {
+        name: (dependencies.groups(where), jars.groups(where), apt_lock.lists(stack.load(name)))
+        for name in stack.known()
+        for where in [stack.load(name).dependencies]
+    }
+    assert {"spark-3.5", "spark-4"} <= declared.keys()
+    assert declared["spark-3.5"] == declared["spark-4"]
+
+
+def test_spark_4_takes_all_of_debian_from_one_suite() -> None:
+    assert stack.load("spark-4").arguments["SUITES"] == "trixie"
