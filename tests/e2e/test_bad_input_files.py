@@ -61,7 +61,12 @@ def test_a_file_that_is_not_toml(yard: Yard, file: str, text: str, place: str) -
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [(IMAGES, "namespace"), (STACK_FILE, "debian"), (f"{DEPENDENCIES}/pyproject.toml", "[tool")],
+    [
+        (IMAGES, "namespace"),
+        (STACK_FILE, "summary"),
+        ("package-dependencies/os/project.toml", "debian"),
+        (f"{DEPENDENCIES}/pyproject.toml", "[tool"),
+    ],
 )
 def test_a_file_that_lacks_what_it_must_have(yard: Yard, file: str, text: str) -> None:
     path = yard.root / file
