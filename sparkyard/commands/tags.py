@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable
 
-from sparkyard import commands, console, evidence, tags, versions
+from sparkyard import commands, console, evidence, tags
 from sparkyard.plan import plan
 from sparkyard.plan.plan import INPUTS_LABEL, Site
 from sparkyard.tags import Tagged
@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print a JSON document")
     chosen = parser.parse_args(argv)
     if chosen.version:
-        versions.parse(chosen.version)  # before all that takes longer
+        tags.check_version(chosen.version)  # before all that takes longer
     documents, lines = [], []
     absent: dict[str, str] = {}
     for where, names in plan.having(plan.sites(chosen.stack), chosen.images):
