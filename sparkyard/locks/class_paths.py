@@ -16,13 +16,14 @@ from typing import Any
 
 from sparkyard import toml_file
 from sparkyard.errors import MalformedFileError, UnknownNameError
+from sparkyard.family.stack import PREFIX
 from sparkyard.names import nearest
 
 SPARK = "spark"
 """The class path of Spark's own jars: on every driver and executor."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _DIRECTORY = re.compile(r"/opt(/[A-Za-z0-9][\w.-]*)+")
-_PLACES_OF_SPARK = ("/opt/spark", "/opt/venv")
+_PLACES_OF_SPARK = ("/opt/spark", PREFIX)
 """Where Spark is: the environment that pyspark is installed in, and the link to it."""
 
 
