@@ -36,7 +36,7 @@ PROVE = """
 from sparkyard import evidence
 from sparkyard.plan import plan
 from sparkyard.release import candidates
-for stack in candidates.built([plan.site()]):
+for stack in candidates.built(plan.sites()):
     for name, digest in stack.digests.items():
         for part in ("images", "e2e"):
             evidence.record(evidence.Evidence(

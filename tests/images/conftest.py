@@ -52,7 +52,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     only = config.getoption("image")
     family = _family(config)
     if not only and family.pairs:
-        return None
+        elsewhere = [image.name for image in family.elsewhere]
+        return True if collection_path.name in elsewhere else None
     names = [family.find(only).name] if only else [image.name for image in family.published]
     chain = {above.name for name in names for above in family.chain(name)}
     return True if collection_path.name not in chain else None
