@@ -23,7 +23,7 @@ from rich.text import Text
 from sparkyard import commands, evidence, git
 from sparkyard import console as told
 from sparkyard.engine import engine
-from sparkyard.errors import ParityError
+from sparkyard.errors import ImageMissingError, ParityError
 from sparkyard.evidence import Evidence
 from sparkyard.facts import facts, layers
 from sparkyard.facts.identity import ImageIdentity
@@ -118,7 +118,13 @@ def _pairs(options: argparse.Namespace) -> list[_Pair]:
     hubs = {pair.driver for pair in pairs if pair.table is not TABLES[DRIVES]}
     for absent in (missing := hubs - engine.inspect(hubs).keys()):
         told.note(f"{absent} is not built, and not compared with what it serves")
-    return [pair for pair in pairs if pair.driver not in missing]
+    built = [pair for pair in pairs if pair.driver not in missing]
+    if not built:
+        raise ImageMissingError(
+            "There are no two images here that must agree: nothing was compared.",
+            "Take --stack all, and build what is to be compared: `nox -s build -- --stack all`.",
+        )
+    return built
 
 
 def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:

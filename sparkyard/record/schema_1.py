@@ -24,7 +24,7 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class _Document:
-    """A document of that schema, but for the images' roles."""
+    """A document of that schema, without the images' roles."""
 
     version: str
     stack: str

@@ -23,7 +23,7 @@ def make(request: Request, key: SigningKey, tell: Callable[[str], None]) -> Read
     Args:
         request: what is released; its place is asked for the release before.
         key: signs it.
-        tell: is told of progress.
+        tell: gets each line of progress.
     """
     candidates = (candidate for stack in request.stacks for candidate in stack.images)
     store = blobs.of_engine([candidate.step.reference for candidate in candidates])

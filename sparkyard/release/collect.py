@@ -56,7 +56,7 @@ def collect(request: Request, store: Blobs, tell: Tell) -> tuple[StackContents, 
     Args:
         request: which they are.
         store: has their manifests.
-        tell: is told of progress.
+        tell: gets each line of progress.
 
     Raises:
         VerificationError: an SBOM that was made is not valid.

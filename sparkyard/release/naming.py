@@ -14,8 +14,8 @@ def of_channel(name: str, stack: RecordedStack) -> tuple[str, ...]:
 def of_release(record: Record, stack: RecordedStack, image: RecordedImage) -> tuple[str, ...]:
     """Return the tags of an image that name the release.
 
-    The first is always one; what else it bears is in its record, for releases of one stack had no
-    tag with the stack's name behind the version.
+    The first tag always does. The second has the stack's name behind the version, and counts where
+    the record has it: earlier releases had no such tag.
     """
     first, *others = of_channel(record.version, stack)
     return (first, *(tag for tag in others if tag in image.immutable))

@@ -75,7 +75,7 @@ class Tree:
         return os.path.join(self.real(parent), name)
 
     def _mounts(self) -> set[str]:
-        """Return what is mounted over this tree, but for the tree itself."""
+        """Return what is mounted below this tree."""
         lines = [line.split() for line in (self.read("/proc/self/mountinfo") or "").splitlines()]
         return {words[4].replace("\\040", " ") for words in lines if len(words) > 4} - {"/"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from sparkyard.commands import parity as command
 from sparkyard.engine import engine
-from sparkyard.errors import ParityError
+from sparkyard.errors import ImageMissingError, ParityError
 from sparkyard.facts import facts, layers
 from sparkyard.facts.collector.redaction import WITHHELD
 from sparkyard.facts.facts import Facts
@@ -513,3 +513,6 @@ def test_a_hub_that_is_built_is_compared_with_the_server_of_each_stack(
     without_hub = command._pairs(command._parse(["--stack", "all"]))
     assert without_hub == [pair for pair in found if pair.table.first != "hub"]
     assert "jupyterhub-hub:hub is not built, and not compared" in capsys.readouterr().err
+    monkeypatch.setattr(plan, "sites", lambda _: (hub,))
+    with pytest.raises(ImageMissingError, match="nothing was compared"):
+        command._pairs(command._parse(["--stack", "hub"]))
