@@ -16,8 +16,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sparkyard import archive, paths
+from sparkyard import paths
 from sparkyard.command import run
+from sparkyard.files import archive
 from sparkyard.locks import apt_lock, dependencies, jars, python_lock, spark_jars
 from sparkyard.plan import base_image
 from sparkyard.plan.plan import Site

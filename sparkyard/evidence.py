@@ -14,10 +14,11 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sparkyard import console, paths, settings, whole_file
+from sparkyard import console, paths, settings
 from sparkyard.decode import NotOfThatTypeError, decode
 from sparkyard.errors import EvidenceMissingError
 from sparkyard.family.images import Family
+from sparkyard.files import whole_file
 from sparkyard.record.record import ParityRow, RecordedTests
 
 SCHEMA = 1

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sparkyard import mirror_login, paths, toml_file
+from sparkyard import mirror_login, paths
 from sparkyard.command import mask
 from sparkyard.errors import SettingsError, UnknownNameError
+from sparkyard.files import toml_file
 from sparkyard.names import nearest
 
 DEBIAN_ARCHIVE = "http://deb.debian.org/debian"

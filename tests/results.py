@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from sparkyard import whole_file
+from sparkyard.files import whole_file
 from sparkyard.test_results import PAIR, Group, Results
 
 SLOWEST = 10

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sparkyard import paths, whole_file
+from sparkyard import paths
 from sparkyard.family.images import ROOT_PARENT
+from sparkyard.files import whole_file
 from sparkyard.mirror_login import apt_auth, split
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.inputs import Inputs

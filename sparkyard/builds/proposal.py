@@ -18,9 +18,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from sparkyard import paths, toml_file
+from sparkyard import paths
 from sparkyard.errors import BusyError, DiskFullError, FileAccessError, StaleLockError
 from sparkyard.family.stack import Stack
+from sparkyard.files import toml_file
 from sparkyard.locks import apt_lock
 from sparkyard.locks.current import APT, JARS, KINDS, PYTHON
 from sparkyard.locks.jar_lock import parse_lock

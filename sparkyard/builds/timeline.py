@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from sparkyard import paths, whole_file
+from sparkyard import paths
 from sparkyard.decode import NotOfThatTypeError, decode
+from sparkyard.files import whole_file
 from sparkyard.record.record import RecordedBuild
 
 

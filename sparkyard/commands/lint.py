@@ -7,10 +7,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sparkyard import commands, console, paths, toml_file
+from sparkyard import commands, console, paths
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
 from sparkyard.family import images, stack
+from sparkyard.files import toml_file
 from sparkyard.locks import current
 
 _BIN = Path(sys.executable).parent

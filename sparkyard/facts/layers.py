@@ -20,10 +20,11 @@ from typing import IO, Any, cast
 
 from backports import zstd
 
-from sparkyard import paths, whole_file
+from sparkyard import paths
 from sparkyard.command import run
 from sparkyard.facts.facts import resolve
 from sparkyard.facts.identity import ImageIdentity
+from sparkyard.files import whole_file
 
 METADATA_ONLY = frozenset(
     ("ARG", "CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "MAINTAINER")

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sparkyard import paths, whole_file
+from sparkyard import paths
 from sparkyard.command import mask, run
 from sparkyard.decode import decode
 from sparkyard.errors import CommandFailedError, InspectionError
 from sparkyard.facts.identity import ImageIdentity
+from sparkyard.files import whole_file
 
 _Document = TypeVar("_Document")
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sparkyard import paths, toml_file
+from sparkyard import paths
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
 from sparkyard.family import stack
+from sparkyard.files import toml_file
 from sparkyard.names import nearest
 
 if TYPE_CHECKING:

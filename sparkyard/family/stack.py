@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import paths, toml_file
+from sparkyard import paths
 from sparkyard.errors import MalformedFileError, UnknownNameError
+from sparkyard.files import toml_file
 from sparkyard.names import nearest
 
 SYSTEM = "os"

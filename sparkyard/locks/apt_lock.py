@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sparkyard import text_file
 from sparkyard.errors import StaleLockError
 from sparkyard.family.stack import Stack
+from sparkyard.files import text_file
 
 BASE = "base"
 DEBIAN = "debian"

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sparkyard import toml_file
 from sparkyard.errors import MalformedFileError, UnknownNameError
 from sparkyard.family.stack import PREFIX
+from sparkyard.files import toml_file
 from sparkyard.names import nearest
 
 SPARK = "spark"

@@ -19,7 +19,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from sparkyard import toml_file
 from sparkyard.command import run
 from sparkyard.errors import (
     CommandFailedError,
@@ -27,6 +26,7 @@ from sparkyard.errors import (
     StaleLockError,
 )
 from sparkyard.family.images import PYTHON, Family
+from sparkyard.files import toml_file
 from sparkyard.locks import python_lock, source_archive
 from sparkyard.locks.python_lock import Package
 from sparkyard.settings import PYPI, Settings, ca_bundle

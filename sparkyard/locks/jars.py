@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sparkyard import toml_file
 from sparkyard.errors import (
     JarConflictError,
     MalformedFileError,
     StaleLockError,
     UnknownNameError,
 )
+from sparkyard.files import toml_file
 from sparkyard.locks import class_paths
 from sparkyard.locks.class_paths import OF_SPARK, SPARK, ClassPath
 from sparkyard.locks.jar_checks import Jar, check, name_of, read_jar, wrong_scala

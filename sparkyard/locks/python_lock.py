@@ -16,8 +16,8 @@ from typing import Any
 from packaging.markers import Marker
 from packaging.utils import canonicalize_name
 
-from sparkyard import toml_file
 from sparkyard.errors import StaleLockError
+from sparkyard.files import toml_file
 from sparkyard.mirror_login import split
 
 INDEX, NAMED_INDEX, URL, FILE, DIRECTORY, GIT = (

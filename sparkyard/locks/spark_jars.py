@@ -14,7 +14,7 @@ import urllib.request
 from pathlib import Path, PurePosixPath
 from urllib.parse import urljoin
 
-from sparkyard import paths, toml_file
+from sparkyard import paths
 from sparkyard.errors import (
     HashMismatchError,
     MalformedFileError,
@@ -22,6 +22,7 @@ from sparkyard.errors import (
     NetworkError,
     StaleLockError,
 )
+from sparkyard.files import toml_file
 from sparkyard.mirror_login import opener, split
 from sparkyard.settings import PYPI
 

@@ -16,11 +16,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sparkyard import paths, toml_file
+from sparkyard import paths
 from sparkyard.command import Completed, run
 from sparkyard.errors import CommandFailedError, NetworkError, StaleLockError
 from sparkyard.family.stack import Stack
 from sparkyard.fetch import debs, store
+from sparkyard.files import toml_file
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import AptLock
 from sparkyard.settings import DEBIAN_ARCHIVE, Settings

@@ -15,10 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Protocol
 
-from sparkyard import archive, paths
+from sparkyard import paths
 from sparkyard.engine import engine
 from sparkyard.errors import HashMismatchError, ImageMissingError
 from sparkyard.facts import layers
+from sparkyard.files import archive
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import toml_file
 from sparkyard.errors import MalformedFileError
+from sparkyard.files import toml_file
 
 
 def refused(path: Path) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from sparkyard import text_file
 from sparkyard.errors import MalformedFileError
+from sparkyard.files import text_file
 from sparkyard.names import nearest
 
 

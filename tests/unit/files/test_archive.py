@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sparkyard import archive
+from sparkyard.files import archive
 
 
 def made(*members: tuple[str, bytes]) -> tarfile.TarFile:

@@ -1,0 +1,1 @@
+"""How are files read and written, so that a mistake is named and none is half written?"""
