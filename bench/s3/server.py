@@ -85,6 +85,8 @@ def settings(endpoint: str, prefix: str = "spark.hadoop.fs.s3a.") -> dict[str, s
     """
     return {
         f"{prefix}endpoint": endpoint,
+        # The server's own. AWS's SDK 2 signs for another one where it is not told.
+        f"{prefix}endpoint.region": "us-east-1",
         f"{prefix}path.style.access": "true",
         f"{prefix}connection.ssl.enabled": "false",
         # The server keeps objects as files: it cannot delete a marker while its directory is full.

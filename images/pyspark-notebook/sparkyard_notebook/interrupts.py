@@ -68,7 +68,8 @@ class Interrupts:
             return
         self._watching = True
         # PySpark's own handler would take the place of the kernel's, and cancels everybody's jobs.
-        sys.modules["pyspark.context"].signal = SimpleNamespace(
+        context = sys.modules["pyspark.context"].SparkContext
+        sys.modules[context.__module__].signal = SimpleNamespace(  # Spark 4's is pyspark.core's
             SIGINT=signal.SIGINT, signal=lambda *_: None
         )
         self._let_streams_be()

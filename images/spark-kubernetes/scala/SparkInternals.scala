@@ -7,6 +7,7 @@ import io.fabric8.kubernetes.client.{Config, KubernetesClient}
 import org.apache.spark.{SparkContext, SparkEnv}
 import org.apache.spark.deploy.k8s.{KubernetesConf, KubernetesUtils, SparkKubernetesClientFactory}
 import org.apache.spark.deploy.k8s.SparkKubernetesClientFactory.ClientType
+import org.apache.spark.resource.ResourceProfile
 import org.apache.spark.scheduler.cluster.k8s.KubernetesExecutorBuilder
 
 /** What of Spark's own, not promised by it, does the watch stand on?
@@ -50,7 +51,8 @@ object SparkInternals {
         conf,
         sc.env.securityManager,
         client,
-        sc.resourceProfileManager.defaultResourceProfile)
+        // Not the manager's: Spark 4 makes that one after its plugins.
+        ResourceProfile.getOrCreateDefaultProfile(sc.conf))
       .pod
     new PodBuilder(made.pod).editSpec().addToContainers(made.container).endSpec().build()
   }
