@@ -428,8 +428,9 @@ def test_of_two_that_release_the_same_at_once_none_fails_otherwise(
     own: OwnRegistry, tmp_path: Path
 ) -> None:
     for round_ in range(3):
-        same = ReleasedFamily(own, f"same-{round_}", tmp_path / f"{round_}")
-        codes = [code for code, _ in _at_once([same.task(1), same.task(1)])]
+        # Each has a layout of its own: to write one makes it anew, also while another reads it.
+        two = [ReleasedFamily(own, f"same-{round_}", tmp_path / f"{round_}-{n}") for n in (1, 2)]
+        same, codes = two[0], [code for code, _ in _at_once([each.task(1) for each in two])]
         assert 0 in codes
         assert set(codes) <= {0, ReleaseInProgressError.exit_code}
         assert same.left(1) == []
