@@ -11,6 +11,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+import py4j.clientserver
 import py4j.java_gateway
 import py4j.protocol
 
@@ -68,11 +69,32 @@ def attend(java_gateway: ModuleType) -> None:
         return gateway
 
     java_gateway.launch_gateway = launch_gateway
+    _close_one_connection_at_an_interrupt()
     # py4j logs tracebacks of interrupts and of lost connections, which are told in other ways.
     for logger in (None, "py4j.clientserver"):
         logging.getLogger(logger).addFilter(
             lambda record: record.funcName not in ("send_command", "shutdown_socket")
         )
+
+
+def _close_one_connection_at_an_interrupt() -> None:
+    """Let an interrupted call lose its own connection, and no other thread its.
+
+    py4j closes any connection that is idle, and the JVM then closes all: calls of other threads
+    would be sent once more, and their jobs run twice.
+    """
+    connection = py4j.clientserver.ClientServerConnection
+    send = connection.send_command
+
+    @functools.wraps(send)
+    def send_command(self: Any, command: str) -> Any:
+        try:
+            return send(self, command)
+        except KeyboardInterrupt:
+            self.close()
+            raise
+
+    connection.send_command = send_command
 
 
 class Driver:
