@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sparkyard.files import whole_file
-from sparkyard.test_results import PAIR, Group, Results
+from sparkyard.test_results import Group, Results
 
 SLOWEST = 10
 """Files and tests that are named at the end of a run, each with its seconds."""
@@ -132,4 +132,4 @@ def group_of(item: pytest.Item, tests: Path) -> str:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if "image" in parameters:
         return f"images/{parameters['image']}"
-    return f"images/{PAIR}" if path.parent == tests / "images" else f"shared/{path.parent.name}"
+    return f"shared/{path.parent.name}"

@@ -17,7 +17,7 @@ from sparkyard.plan.plan import Site
 
 SUITE = {
     "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n',
-    "tests/images/test_pair.py": "def test_both_agree(): pass\n",
+    "tests/images/pair/test_pair.py": "def test_both_agree(): pass\n",
     "tests/images/os/test_os.py": """
 import os, pytest
 

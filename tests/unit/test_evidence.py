@@ -218,7 +218,7 @@ def results(**changes: Group | None) -> Results:
     """Return a full run in which all passed; `__` stands for the stroke of a group's name."""
     groups: dict[str, Group | None] = {
         "unit": group(), "e2e": group(9), "images/plain": group(), "images/notebook": group(5),
-        "images/executors": group(), "images/pair": group(2),
+        "images/executors": group(), "shared/pair": group(2),
     }  # fmt: skip
     groups |= {name.replace("__", "/"): value for name, value in changes.items()}
     return Results({name: value for name, value in groups.items() if value}, 0, ())
@@ -263,9 +263,8 @@ def test_a_group_of_which_all_was_skipped_is_not_recorded() -> None:
     [
         ({"e2e": None}, {("plain", "e2e"), ("notebook", "e2e"), ("executors", "e2e")}),
         ({"images__plain": None}, {("plain", "images")}),
-        ({"images__pair": None}, {("notebook", "images"), ("executors", "images")}),
         ({"images__plain": group(3, passed=2)}, {("plain", "images")}),
-        ({"images__pair": group(2, passed=1)}, {("notebook", "images"), ("executors", "images")}),
+        ({"shared__pair": group(2, passed=1)}, {("notebook", "images"), ("executors", "images")}),
     ],
 )
 def test_tests_that_did_not_all_run_prove_nothing(
@@ -284,11 +283,11 @@ def test_a_failed_test_counts_against_its_images_even_when_the_run_stopped_there
     found = of_run(results(images__notebook=bad))
     assert {key for key, each in found.items() if not each.good} == {("notebook", "images")}
     assert found["notebook", "images"].failures == ("it",)
-    pair = of_run(results(images__pair=group(2, passed=1, failed=1)))
+    pair = of_run(results(shared__pair=group(2, passed=1, failed=1)))
     assert {key[0] for key, each in pair.items() if not each.good} == {"notebook", "executors"}
 
 
-def test_a_test_of_a_parent_that_is_of_no_one_image_counts_for_all_that_stand_on_it() -> None:
+def test_a_test_of_a_capability_that_is_of_no_one_image_counts_for_all_that_have_it() -> None:
     found = of_run(results(shared__plain=group(2, passed=1, failed=1)))
     assert {key for key, each in found.items() if not each.good} == {
         ("plain", "images"), ("notebook", "images"),

@@ -19,7 +19,7 @@ NOT_IMPORTED = {
 """What is known to be wrong with a package, with the reason why that is no fault of the image."""
 
 
-@pytest.mark.once_a_set_of_packages
+@pytest.mark.where_added
 def test_every_locked_package_imports(container: Container, site: Site, image: str) -> None:
     wanted = locked(site, image)
     assert wanted
