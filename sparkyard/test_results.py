@@ -50,13 +50,13 @@ class Results:
     """A run of pytest.
 
     Attributes:
-        groups: "unit", those of `WHOLE_FAMILY`, and for each image "images/NAME"; "shared/NAME" is
-            of all images with the capability NAME.
+        groups: by stack or project, "unit", those of `WHOLE_FAMILY`, and for each image
+            "images/NAME"; "shared/NAME" is of all images with the capability NAME.
         deselected: tests that were left out by choice.
         broken: files whose tests could not be collected.
     """
 
-    groups: Mapping[str, Group]
+    groups: Mapping[str, Mapping[str, Group]]
     deselected: int
     broken: tuple[str, ...]
 
@@ -89,20 +89,21 @@ def evidence_of(
 
     Args:
         results: of a run that was not restricted by options.
-        family: says what each image has.
+        family: of one stack or project; says what each image has.
         digests: of the images under test, by name.
         checkout: the one whose tests ran.
         at: when they ended, RFC 3339 in UTC.
     """
     if not results.whole:
         return ()
+    groups = results.groups.get(family.stack, {})
     found = []
     for name, digest in digests.items():
-        own = results.groups.get(f"images/{name}")
+        own = groups.get(f"images/{name}")
         for capability in capabilities.of(family, name):
-            if own and (shared := results.groups.get(f"shared/{capability}")):
+            if own and (shared := groups.get(f"shared/{capability}")):
                 own += shared
-        whole_family = ((part, results.groups.get(part)) for part in WHOLE_FAMILY)
+        whole_family = ((part, groups.get(part)) for part in WHOLE_FAMILY)
         for part, group in (("images", own), *whole_family):
             if not group or not group.tells:
                 continue

@@ -14,8 +14,8 @@ import pytest
 
 from sparkyard.commands.tests import DURATIONS, left_over
 from sparkyard.engine import engine
-from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
+from tests import stacks
 from tests.lanes import ByLane
 from tests.results import Counting
 from tests.support import Lab
@@ -38,11 +38,10 @@ _WORKERS = pytest.StashKey[list[Lab]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sparkyard")
-    group.addoption("--stack", default="", help="a stack of conf/stacks")
+    group.addoption("--stack", action="append", default=[], help="a stack or project; repeat it")
     group.addoption("--image", default="", help="only this image's tests")
     group.addoption("--results", default="", help="a file for the outcomes, counted by group")
     group.addoption("--nightly", action="store_true", help="only the tests marked nightly")
-    group.addoption("--brief", action="store_true", help="only what each stack is tested by")
     group.addoption("--keep", action="store_true", help="leave the containers for looking into")
 
 
@@ -74,18 +73,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByLane:
     return ByLane(config, log)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each of its stacks; tests/images/conftest.py does so for those of images."""
+    sites = stacks.of_test(metafunc)
+    of_images = metafunc.definition.path.is_relative_to(Path(__file__).parent / "images")
+    if "site" in metafunc.fixturenames and sites and not of_images:
+        stacks.parametrize(metafunc, sites)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     nightly = bool(config.getoption("nightly"))
     # Not "deselected": nobody left these out of the part that runs.
     items[:] = [item for item in items if bool(item.get_closest_marker("nightly")) == nightly]
-    if config.getoption("brief"):
-        images = Path(__file__).parent / "images"
-        items[:] = [
-            item
-            for item in items
-            if item.get_closest_marker("every_stack") or item.path.is_relative_to(images)
-        ]
     directories = [Path(__file__).parent / name for name in ENGINE_TESTS]
     for item in items:
         if any(item.path.is_relative_to(directory) for directory in directories):
@@ -113,7 +113,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Site:
     """The family, the stack and the settings under test."""
-    return plan.site(request.config.getoption("stack"))
+    sites = {site.stack.name: site for site in stacks.chosen(request.config)}
+    return sites[getattr(request, "param", next(iter(sites)))]
 
 
 @pytest.fixture(scope="session")

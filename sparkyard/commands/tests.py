@@ -19,7 +19,6 @@ from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.errors import TestsFailedError, UnknownNameError
-from sparkyard.family import stack
 from sparkyard.kubernetes import leftovers
 from sparkyard.names import nearest
 from sparkyard.plan import plan
@@ -64,49 +63,50 @@ def main(argv: list[str]) -> int:
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
     parts = _parts(chosen.only, chosen.image)
-    exit_codes: list[int] = []
-    broken: list[str] = []
-    sites = plan.sites(chosen.stack, locked=chosen.locked)
-    for where, _ in plan.having(sites, [chosen.image] if chosen.image else []):
-        # Spark's own tests are of stacks alone.
-        own = parts if where.stack.is_stack else tuple(part for part in parts if part == "images")
-        if not own:
-            continue
-        code, results = _on(where, own, chosen, rest)
-        exit_codes.append(code)
-        broken += results.broken if results else ()
-        if code == _INTERRUPTED:
-            break
-        parts = tuple(part for part in parts if part != "unit")  # they are of no stack
-        if not parts:
-            break
-    # A restriction may leave nothing of one stack: that there was nothing at all is a mistake.
-    ran = [code for code in exit_codes if code != _NOTHING_RUN] or [_NOTHING_RUN]
-    _finish(next((code for code in ran if code), 0), broken)
+    sites = _sites(chosen, parts)
+    if not any(where.stack.is_stack for where in sites):  # Spark's own tests are of stacks alone
+        parts = tuple(part for part in parts if part == "images")
+    code, results = _run(sites, parts, chosen, rest) if parts else (_NOTHING_RUN, None)
+    _finish(code, results.broken if results else ())
     return 0
 
 
-def _on(
-    where: Site, parts: tuple[str, ...], chosen: argparse.Namespace, rest: list[str]
+def _sites(chosen: argparse.Namespace, parts: Sequence[str]) -> list[Site]:
+    """Return what is tested: projects that no stack owns have tests of their images alone."""
+    known = plan.sites(chosen.stack, locked=chosen.locked)
+    having = plan.having(known, [chosen.image] if chosen.image else [])
+    return [where for where, _ in having if where.stack.is_stack or "images" in parts]
+
+
+def _run(
+    sites: Sequence[Site], parts: Sequence[str], chosen: argparse.Namespace, rest: list[str]
 ) -> tuple[int, test_results.Results | None]:
-    """Run tests on one stack or project, and return pytest's exit code and the results."""
+    """Run tests on some stacks and projects; return pytest's exit code and the results."""
+    before: list[dict[str, str]] = []
     if set(parts) != {"unit"}:
-        with turn.taken():
-            where = plan.site(where.stack.name, locked=chosen.locked)
-            built = build(where, ())  # all of them: tests of one image compare it with others
-        if built.plan.rebuilds:
-            console.note(f"built what the tests need in {built.seconds:.0f} s")
-    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where), *_side_by_side(rest)]
+        sites = [_built(where, locked=chosen.locked) for where in sites]
+        before = [_digests(where) for where in sites]
+    pytest = [sys.executable, "-m", "pytest", *_options(chosen, sites), *_side_by_side(rest)]
     pytest += [str(paths.ROOT / "tests" / part) for part in parts]
-    before = _digests(where) if set(parts) != {"unit"} else {}
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "results.json"
         exit_code = bootstrap.call([*pytest, "--results", str(file), *rest])
         results = test_results.read(file)
-        added = os.environ.get("PYTEST_ADDOPTS", "")
-        if before and not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
-            _record(where, results, before)
+    added = os.environ.get("PYTEST_ADDOPTS", "")
+    if not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
+        for where, digests in zip(sites, before, strict=False):
+            _record(where, results, digests)
     return exit_code, results
+
+
+def _built(where: Site, *, locked: bool) -> Site:
+    """Build all images of a stack, since tests of one compare it with others."""
+    with turn.taken():
+        where = plan.site(where.stack.name, locked=locked)
+        built = build(where, ())
+    if built.plan.rebuilds:
+        console.note(f"built what the tests need in {built.seconds:.0f} s")
+    return where
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -161,14 +161,11 @@ def _parts(only: list[str], image: str) -> tuple[str, ...]:
     return ("images",) if image else PARTS
 
 
-def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
-    options = ["--stack", where.stack.name]
-    options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
+def _options(chosen: argparse.Namespace, sites: Sequence[Site]) -> list[str]:
+    options = [f"--stack={where.stack.name}" for where in sites]
+    options += ["--image", sites[0].family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
     options += ["--nightly"] if chosen.nightly else []
-    # Where all stacks are tested, the default one answers for what is the same on each.
-    brief = chosen.stack == stack.ALL and not where.is_default and not chosen.nightly
-    options += ["--brief"] if brief else []
     options += ["--keep"] if chosen.keep else []
     return options
 
@@ -180,9 +177,9 @@ def _side_by_side(rest: Sequence[str]) -> list[str]:
     return ["-n", str(WORKERS), "--no-loadscope-reorder"]
 
 
-def _some(chosen: argparse.Namespace, parts: tuple[str, ...]) -> bool:
+def _some(chosen: argparse.Namespace, parts: Sequence[str]) -> bool:
     """Tell whether a nightly run takes some directories alone: its tests are one part of all."""
-    return chosen.nightly and (parts != PARTS or bool(chosen.image))
+    return chosen.nightly and (tuple(parts) != PARTS or bool(chosen.image))
 
 
 def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,29 +13,26 @@ from testinfra.host import Host
 
 from sparkyard.errors import UnknownNameError
 from sparkyard.family import capabilities
-from sparkyard.family.images import Family
-from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
+from tests import stacks
 from tests.images.layers import Layers
 from tests.images.packages import UV
 from tests.support import Container, Lab
 
 
-@cache
-def _family_of(stack: str) -> Family:
-    return plan.site(stack).family
-
-
-def _under_test(config: pytest.Config, capability: str) -> list[str]:
-    """Return the images under test that have the capability a directory is named after."""
-    family = _family_of(config.getoption("stack"))
+def _under_test(config: pytest.Config, capability: str) -> list[tuple[Site, list[str]]]:
+    """Return the images under test that have the capability a directory is named after, by site."""
     only = config.getoption("image")
-    try:
-        having = capabilities.having(family, capability)
-    except UnknownNameError as error:
-        said = f"tests/images/{capability}: {error} {error.remedy}"
-        raise pytest.Collector.CollectError(said) from None
-    return [name for name in having if not only or name == family.find(only).name]
+    tested = []
+    for site in stacks.chosen(config):
+        try:
+            names = capabilities.having(site.family, capability)
+        except UnknownNameError as error:
+            said = f"tests/images/{capability}: {error} {error.remedy}"
+            raise pytest.Collector.CollectError(said) from None
+        if names := [name for name in names if only in ("", name)]:
+            tested.append((site, names))
+    return tested
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -48,14 +44,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    capability = metafunc.definition.path.parent.name
+    tested = _under_test(metafunc.config, capability)
     if "image" not in metafunc.fixturenames:
+        if "site" in metafunc.fixturenames:
+            stacks.parametrize(metafunc, [site for site, _ in tested])
         return
-    family = _family_of(metafunc.config.getoption("stack"))
-    capability = Path(metafunc.definition.path).parent.name
-    names = _under_test(metafunc.config, capability)
-    if metafunc.definition.get_closest_marker("where_added"):
-        names = [name for name in names if capability in capabilities.added(family, name)]
-    metafunc.parametrize("image", names, indirect=True, scope="session")
+    added = metafunc.definition.get_closest_marker("where_added")
+    parameters = [
+        pytest.param(site.stack.name, name, id=site.with_stack(name))
+        for site, names in tested
+        for name in names
+        if not added or capability in capabilities.added(site.family, name)
+    ]
+    metafunc.parametrize(("site", "image"), parameters, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

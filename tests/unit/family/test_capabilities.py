@@ -90,7 +90,7 @@ def test_an_unknown_capability_is_refused_and_the_near_one_named(name: str, near
 
 
 def test_tests_of_an_unknown_capability_are_not_collected_and_the_near_one_is_named() -> None:
-    config: Any = SimpleNamespace(getoption={"stack": "", "image": ""}.get)
+    config: Any = SimpleNamespace(getoption={"stack": [], "image": ""}.get)
     refused = r'tests/images/sparc: No image has "sparc"\. Did you mean spark\?'
     with pytest.raises(pytest.Collector.CollectError, match=refused):
         conftest._under_test(config, "sparc")
