@@ -133,10 +133,10 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     inspected = engine.inspect(steps[name].reference for name in names)
     digests = {name: str(inspected[steps[name].reference]["Id"]) for name in names}
     parts = where.settings.evidence_parts
+    gaps = evidence.gaps(digests, where.family, parts, served(where))
     if untested is None:
-        evidence.require(digests, where.family, parts)
+        evidence.refuse(gaps)
     else:
-        gaps = evidence.gaps(digests, where.family, parts)
         for name in dict.fromkeys(gap.image for gap in gaps):
             why = ", ".join(f"{gap.part} {gap.why}" for gap in gaps if gap.image == name)
             untested(f"{name} {evidence.short(digests[name])}: {why}")
@@ -152,6 +152,14 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
         if image.drives:
             _check_named(inside.conf.defaults or {}, steps[image.drives])
     return images
+
+
+def served(where: Site) -> dict[str, str]:
+    """Return the digests of the built images that hubs of a site start, by NAME:STACK."""
+    names = dict.fromkeys(image.serves for image in where.family.images if image.serves)
+    references = {where.name(name, of): f"{name}:{of}" for name in names for of in stack.known()}
+    inspected = engine.inspect(references) if references else {}
+    return {references[name]: str(found["Id"]) for name, found in inspected.items()}
 
 
 def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) -> None:

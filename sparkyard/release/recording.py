@@ -113,9 +113,10 @@ def _sbom(contents: Contents) -> RecordedSbom:
 
 
 def _tests(candidate: Candidate, stack: StackCandidates) -> tuple[RecordedTests, ...]:
-    """Return what speaks for an image beside the others of its stack."""
+    """Return what speaks for an image beside the others of its stack and those that it serves."""
+    beside = {**stack.digests, **stack.served}
     known = evidence.of(candidate.digest)
-    return tuple(one.recorded() for one in known if not evidence.why_not(one, stack.digests))
+    return tuple(one.recorded() for one in known if not evidence.why_not(one, beside))
 
 
 def _pair(stack: StackCandidates, pair: Pair) -> RecordedPair:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from sparkyard.plan import plan
 from sparkyard.record.record import ParityRow
 from sparkyard.settings import Settings
 from sparkyard.test_results import Group, Results, evidence_of, read
-from tests.unit.parity.test_parity import GOOD, java
+from tests.unit.parity.test_parity import GOOD, java, serving
 
 DRIVER, EXECUTORS, PLAIN = (f"sha256:{digit * 64}" for digit in "abc")
 FAMILY = Family(
@@ -126,7 +127,7 @@ def test_no_half_a_record_is_ever_left(cache: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_each_image_needs() -> None:
     assert evidence.needed(FAMILY, "plain", PARTS) == ("images", "e2e")
-    assert evidence.needed(FAMILY, "hub", evidence.PARTS) == ("images",)
+    assert evidence.needed(FAMILY, "hub", evidence.PARTS) == ("images", "parity")
     assert evidence.needed(FAMILY, "notebook", PARTS) == ("images", "e2e", "parity")
     assert evidence.needed(FAMILY, "executors", PARTS) == ("images", "e2e", "parity")
     assert evidence.needed(FAMILY, "plain", evidence.PARTS) == (
@@ -339,6 +340,15 @@ def test_a_parity_report_is_evidence_for_both_sides(
     assert [row.must for row in driver.parity] == [v is not Verdict.ALLOWED for v in verdicts]
 
 
+def test_of_several_comparisons_each_counts_and_no_later_one_hides_a_failure() -> None:
+    first = good(part="parity", failed=1, failures=("Java",), beside={"executors": EXECUTORS})
+    second = good(part="parity", beside={"others": PLAIN})
+    both, other = evidence.together([first, good(EXECUTORS), second])
+    assert other == good(EXECUTORS)
+    assert (both.passed, both.failed, both.failures, both.good) == (6, 1, ("Java",), False)
+    assert both.beside == {"executors": EXECUTORS, "others": PLAIN}
+
+
 def test_evidence_stands_in_a_record_as_counts() -> None:
     recorded: Callable[[], Any] = good().recorded
     assert dataclasses.asdict(recorded()) == {
@@ -398,6 +408,33 @@ def test_parity_of_named_images_counts_only_when_they_agree(
     with pytest.raises(ParityError):
         parity_command.main(named)
     assert [each.good for each in evidence.of(DRIVER)] == [True]
+
+
+@pytest.mark.parametrize("server", ["5.4.0", "4.1.6"])
+def test_parity_of_a_hub_with_the_servers_of_both_stacks_is_evidence_of_the_hub_alone(
+    monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    versions = {"hub": "5.5.0", "spark-3.5": "5.5.0", "spark-4": server}
+    digests = {name: f"sha256:{at}" for at, name in enumerate(versions)}
+
+    def resolve(reference: str) -> ImageIdentity:
+        image, _, of_stack = reference.rpartition("/")[2].partition(":")
+        labels = {"io.sparkyard.image": image, "io.sparkyard.stack": of_stack}
+        return ImageIdentity(reference, digests[of_stack], "amd64", (), labels)
+
+    monkeypatch.setattr("sparkyard.engine.engine.inspect", lambda names: {n: {} for n in names})
+    monkeypatch.setattr(facts, "resolve", resolve)
+    monkeypatch.setattr(facts, "collect", lambda name: serving(versions[name.partition(":")[2]]))
+    monkeypatch.setattr(layers, "compare", lambda *_: layers.LayerComparison((), ()))
+    agrees = server.startswith("5.")
+    with nullcontext() if agrees else pytest.raises(ParityError, match="major version"):
+        parity_command.main(["--stack", "hub"])
+    [hub] = evidence.of(digests["hub"])
+    assert (hub.image, hub.part, hub.good) == ("jupyterhub-hub", "parity", agrees)
+    assert hub.beside == {
+        f"pyspark-notebook:{name}": digests[name] for name in ("spark-3.5", "spark-4")
+    }
+    assert evidence.of(digests["spark-3.5"]) == evidence.of(digests["spark-4"]) == ()
 
 
 @pytest.mark.usefixtures("engine")
