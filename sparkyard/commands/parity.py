@@ -27,7 +27,7 @@ from sparkyard.errors import ImageMissingError, ParityError
 from sparkyard.evidence import Evidence
 from sparkyard.facts import facts, layers
 from sparkyard.facts.identity import ImageIdentity
-from sparkyard.family import images, stack
+from sparkyard.family import images, projects
 from sparkyard.family.images import DRIVES, SERVES
 from sparkyard.parity import parity
 from sparkyard.parity.parity import TABLES, Report, Row, Verdict
@@ -117,7 +117,7 @@ def _pairs(options: argparse.Namespace) -> list[_Pair]:
         for here in sites
         for edge in here.family.edges
         # A driver and its executors are of one stack; a hub serves the images of every stack.
-        for there in ([here] if edge.kind == DRIVES else plan.sites(stack.ALL))
+        for there in ([here] if edge.kind == DRIVES else plan.sites(projects.ALL))
         if edge.second in there.family
     ]
     served = [pair for pair in pairs if pair.table is TABLES[SERVES]]

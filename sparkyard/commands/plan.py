@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sparkyard import commands, console
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.plan import plan
 
 _NAMED = 4
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     if chosen.json:
         # One stack's plan stands alone, as it did before there were several.
         documents = [made.as_document() for made in plans]
-        several = chosen.stack == stack.ALL
+        several = chosen.stack == projects.ALL
         print(json.dumps({"stacks": documents} if several else documents[0], indent=2))
         return 0
     rows = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparkyard import paths
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.files import toml_file
 from sparkyard.names import nearest
 
@@ -76,7 +76,7 @@ class Image:
 
         A part is of whatever is built of it.
         """
-        if self.published and (self.project or name in stack.others()):
+        if self.published and (self.project or name in projects.others()):
             return name == self.project
         return not self.stacks or name in self.stacks
 
@@ -306,21 +306,21 @@ def _stacks(entry: dict[str, Any], where: str) -> tuple[str, ...]:
             "Name the stacks that it is built on, or leave stacks out: then it is on all.",
         )
     for name in named:
-        if name not in stack.known():
+        if name not in projects.stacks():
             raise UnknownNameError(
                 f'{where} is built on the stack "{name}", which does not exist.',
-                nearest(name, stack.known()),
+                nearest(name, projects.stacks()),
             )
     return named
 
 
 def _project(entry: Mapping[str, object], where: str) -> str:
     name = entry.get("project", "")
-    if name not in ("", *stack.others()):
+    if name not in ("", *projects.others()):
         raise UnknownNameError(
             f'{where} is of the project "{name}", which does not exist: package-dependencies/ has '
             "no such directory with a project.toml.",
-            nearest(str(name), stack.others()),
+            nearest(str(name), projects.others()),
         )
     for other in ("stacks", "drives"):
         if name and other in entry:
@@ -336,7 +336,7 @@ def _check_stacks(images: Mapping[str, Image], file: Path) -> None:
     for image in images.values():
         others = [images[name] for name in (*image.needs, image.drives) if name in images]
         for other in others:
-            for name in (image.project,) if image.project else image.stacks or stack.known():
+            for name in (image.project,) if image.project else image.stacks or projects.stacks():
                 if not other.is_on(name):
                     raise ImageGraphError(
                         f"{file}: {image.name} is built on {name}, and {other.name}, which goes "

@@ -9,9 +9,9 @@ from typing import Any
 
 from sparkyard import settings
 from sparkyard.engine import engine
-from sparkyard.family import images, stack
+from sparkyard.family import images, projects
 from sparkyard.family.images import Family
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.locks import current
 from sparkyard.plan import base_image, inputs
 from sparkyard.plan.base_image import BaseImage
@@ -48,7 +48,7 @@ class Step:
 class Plan:
     """The steps for the images that were asked for, parents first."""
 
-    stack: Stack
+    stack: Project
     targets: Targets
     steps: tuple[Step, ...]
 
@@ -80,7 +80,7 @@ class Site:
     """
 
     family: Family
-    stack: Stack
+    stack: Project
     settings: Settings
 
     @property
@@ -123,8 +123,8 @@ def sites(stack_name: str = "", *, locked: bool = False) -> tuple[Site, ...]:
     """
     family, read = images.load(), _settings(locked=locked)
     names = [stack_name or family.default_stack]
-    if stack_name == stack.ALL:
-        names = [family.default_stack, *stack.known()]
+    if stack_name == projects.ALL:
+        names = [family.default_stack, *projects.stacks()]
     if stack_name not in family.projects:
         names += family.projects
     return tuple(_site(family, name, read) for name in dict.fromkeys(names))
@@ -151,7 +151,7 @@ def _settings(*, locked: bool) -> Settings:
 
 
 def _site(family: Family, name: str, read: Settings) -> Site:
-    return Site(family.on(name), stack.load(name), read)
+    return Site(family.on(name), projects.load(name), read)
 
 
 def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) -> Plan:

@@ -15,7 +15,7 @@ from sparkyard import evidence, git, tags
 from sparkyard.engine import engine
 from sparkyard.errors import ImageMissingError, ImmutableTagError, ReferenceFormatError
 from sparkyard.facts import facts
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.family.images import EXECUTOR, Family, Image
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site, Step
@@ -157,7 +157,8 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
 def served(where: Site) -> dict[str, str]:
     """Return the digests of the built images that hubs of a site start, by NAME:STACK."""
     names = dict.fromkeys(image.serves for image in where.family.images if image.serves)
-    references = {where.name(name, of): f"{name}:{of}" for name in names for of in stack.known()}
+    both = [(name, stack) for name in names for stack in projects.stacks()]
+    references = {where.name(name, stack): f"{name}:{stack}" for name, stack in both}
     inspected = engine.inspect(references) if references else {}
     return {references[name]: str(found["Id"]) for name, found in inspected.items()}
 
@@ -169,7 +170,7 @@ def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) 
         ReferenceFormatError: one is.
     """
     channels = set(registry.tags(f"{namespace}/{RELEASES}"))
-    channels |= {f"{name}-{of}" for name in channels for of in stack.known()}
+    channels |= {f"{name}-{of}" for name in channels for of in projects.stacks()}
     if both := sorted(channels & set(moving)):
         raise ReferenceFormatError(
             f'The tag "{both[0]}" is a channel in {registry.host}/{namespace}: it names a release, '
