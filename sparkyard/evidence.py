@@ -186,7 +186,7 @@ def gaps(
             hub must have been compared with each.
     """
     parts, served = tuple(parts), served or {}
-    stack = "" if family.stack == family.default_stack else family.stack
+    stack = "" if family.project == family.default_stack else family.project
     missing: list[Gap] = []
     for name, digest in digests.items():
         known = {evidence.part: evidence for evidence in of(digest)}

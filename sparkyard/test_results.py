@@ -96,7 +96,7 @@ def evidence_of(
     """
     if not results.whole:
         return ()
-    groups = results.groups.get(family.stack, {})
+    groups = results.groups.get(family.project, {})
     found = []
     for name, digest in digests.items():
         own = groups.get(f"images/{name}")

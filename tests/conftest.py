@@ -113,7 +113,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def site(request: pytest.FixtureRequest) -> Site:
     """The family, the stack and the settings under test."""
-    sites = {site.stack.name: site for site in stacks.chosen(request.config)}
+    sites = {site.project.name: site for site in stacks.chosen(request.config)}
     return sites[getattr(request, "param", next(iter(sites)))]
 
 

@@ -26,7 +26,7 @@ def of_test(metafunc: pytest.Metafunc) -> list[Site]:
     Where several stacks are tested, the first one answers for what is the same on each. Spark's own
     tests are of stacks alone.
     """
-    stacks = [site for site in chosen(metafunc.config) if site.stack.is_stack]
+    stacks = [site for site in chosen(metafunc.config) if site.project.is_stack]
     if not stacks[1:]:  # a parameter of the session changes the order of the tests
         return []
     every = metafunc.definition.get_closest_marker("every_stack")
@@ -37,7 +37,7 @@ def parametrize(metafunc: pytest.Metafunc, sites: list[Site]) -> None:
     """Run a test on these sites; on the first that was chosen, its name is the plain one."""
     first = chosen(metafunc.config)[0]
     parameters = [
-        pytest.param(name := site.stack.name, id=pytest.HIDDEN_PARAM if site is first else name)
+        pytest.param(name := site.project.name, id=pytest.HIDDEN_PARAM if site is first else name)
         for site in sites
     ]
     metafunc.parametrize("site", parameters, indirect=True, scope="session")
@@ -46,4 +46,4 @@ def parametrize(metafunc: pytest.Metafunc, sites: list[Site]) -> None:
 def stack_of(item: pytest.Item) -> str:
     """Return the name of the stack or project that a test runs on: the first if on none."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return str(parameters.get("site", chosen(item.config)[0].stack.name))
+    return str(parameters.get("site", chosen(item.config)[0].project.name))

@@ -50,8 +50,8 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     for project, name in lists:
         if name != apt_lock.DEBIAN:
             debs.lay_out(project, name)
-    for group in dependencies.groups(where.stack.dependencies):
-        sources.lay_out(where.stack, group, where.settings)
+    for group in dependencies.groups(where.project.dependencies):
+        sources.lay_out(where.project, group, where.settings)
 
 
 def base(where: Site, images: Iterable[str]) -> BaseImage:
@@ -60,8 +60,8 @@ def base(where: Site, images: Iterable[str]) -> BaseImage:
     Raises:
         SparkyardError: as `provide`; or the base could not be made.
     """
-    provide(where, images, bootstrap=not base_image.is_there(where.stack, where.settings))
-    return base_image.provide(where.stack, where.settings)
+    provide(where, images, bootstrap=not base_image.is_there(where.project, where.settings))
+    return base_image.provide(where.project, where.settings)
 
 
 def put(made: Proposal) -> None:
@@ -109,7 +109,7 @@ def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[_Lis
     layers = {layer for image in images for layer in where.family.takes(image)}
     return tuple(
         (project, name)
-        for project in where.stack.chain
+        for project in where.project.chain
         for name in apt_lock.lists(project)
         if (name == apt_lock.DEBIAN and bootstrap)
         or name == apt_lock.BASE

@@ -33,6 +33,6 @@ def main(argv: list[str]) -> int:
             more = len(step.because) - _NAMED
             because = ", ".join(step.because[:_NAMED]) + (f" and {more} more" if more > 0 else "")
             todo = "rebuild" if step.rebuild else "up to date"
-            rows.append((step.image, made.stack.name, todo, because))
+            rows.append((step.image, made.project.name, todo, because))
     console.table(("image", "stack", "plan", "because of"), rows)
     return 0

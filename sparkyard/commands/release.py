@@ -135,7 +135,7 @@ def _begin(request: Request, desk: Desk) -> ReleaseFiles:
 
 def _digests(stacks: Sequence[StackCandidates]) -> dict[Unit, str]:
     return {
-        (on.site.stack.name, name): digest for on in stacks for name, digest in on.digests.items()
+        (on.site.project.name, name): digest for on in stacks for name, digest in on.digests.items()
     }
 
 

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         return 0
     parts = _parts(chosen.only, chosen.image)
     sites = _sites(chosen, parts)
-    if not any(where.stack.is_stack for where in sites):  # Spark's own tests are of stacks alone
+    if not any(where.project.is_stack for where in sites):  # Spark's own tests are of stacks alone
         parts = tuple(part for part in parts if part == "images")
     code, results = _run(sites, parts, chosen, rest) if parts else (_NOTHING_RUN, None)
     _finish(code, results.broken if results else ())
@@ -75,7 +75,7 @@ def _sites(chosen: argparse.Namespace, parts: Sequence[str]) -> list[Site]:
     """Return what is tested: projects that no stack owns have tests of their images alone."""
     known = plan.sites(chosen.stack, locked=chosen.locked)
     having = plan.having(known, [chosen.image] if chosen.image else [])
-    return [where for where, _ in having if where.stack.is_stack or "images" in parts]
+    return [where for where, _ in having if where.project.is_stack or "images" in parts]
 
 
 def _run(
@@ -102,7 +102,7 @@ def _run(
 def _built(where: Site, *, locked: bool) -> Site:
     """Build all images of a stack, since tests of one compare it with others."""
     with turn.taken():
-        where = plan.site(where.stack.name, locked=locked)
+        where = plan.site(where.project.name, locked=locked)
         built = build(where, ())
     if built.plan.rebuilds:
         console.note(f"built what the tests need in {built.seconds:.0f} s")
@@ -162,7 +162,7 @@ def _parts(only: list[str], image: str) -> tuple[str, ...]:
 
 
 def _options(chosen: argparse.Namespace, sites: Sequence[Site]) -> list[str]:
-    options = [f"--stack={where.stack.name}" for where in sites]
+    options = [f"--stack={where.project.name}" for where in sites]
     options += ["--image", sites[0].family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
     options += ["--nightly"] if chosen.nightly else []

@@ -42,7 +42,7 @@ class Image:
         parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
         stacks: those that it is built on; all when empty.
-        project: of one that no stack owns, its project; see stack.py.
+        project: of one that no stack owns, its project; see projects.py.
         drives: the executors' image that must agree with this one, a driver's; else empty.
         serves: the single-user server's image that must agree with this one, a hub's; else empty.
         takes: the shared layers and parts that it takes in.
@@ -105,21 +105,21 @@ class Family:
     """All images, or those of one stack or project, each after its parent.
 
     Attributes:
-        stack: the stack or project whose images they are; empty for all.
+        project: the name of the stack's or other project whose images they are; empty for all.
         elsewhere: the images of others alone.
     """
 
     images: tuple[Image, ...]
     default_stack: str
     namespace: str
-    stack: str = ""
+    project: str = ""
     elsewhere: tuple[Image, ...] = ()
 
     def on(self, name: str) -> Family:
         """Return the images that are built for a stack, or a project that no stack owns."""
         here = tuple(image for image in self.images if image.is_on(name))
         there = tuple(image for image in self.images if not image.is_on(name))
-        return replace(self, images=here, stack=name, elsewhere=there)
+        return replace(self, images=here, project=name, elsewhere=there)
 
     def __getitem__(self, name: str) -> Image:
         for image in self.images:
@@ -148,9 +148,9 @@ class Family:
         for image in self.elsewhere:
             if name in (image.name, image.session):
                 where = image.project or next(iter(image.stacks), self.default_stack)
-                add = f", or add {self.stack} to its stacks in images/images.toml"
+                add = f", or add {self.project} to its stacks in images/images.toml"
                 raise UnknownNameError(
-                    f"{image.name} is not built on the stack {self.stack}.",
+                    f"{image.name} is not built on the stack {self.project}.",
                     f"Take --stack {where}{add if image.stacks else ''}.",
                 )
 

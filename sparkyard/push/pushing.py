@@ -144,7 +144,7 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     images = []
     for name in names:
         image, step = where.family[name], steps[name]
-        origin = Origin(where.stack.name, step.fingerprint, checkout)
+        origin = Origin(where.project.name, step.fingerprint, checkout)
         inside = facts.collect(step.reference)
         named = tags.tags(image, where.family, inside, origin)
         path = oci.repository("localhost", _namespace(where), name).path

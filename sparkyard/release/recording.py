@@ -53,7 +53,7 @@ def _stack(request: Request, stack: StackContents) -> RecordedStack:
     site = candidates.site
     builds = filter(None, (timeline.of(candidate.digest) for candidate in candidates.images))
     return RecordedStack(
-        name=site.stack.name,
+        name=site.project.name,
         default=site.is_default,
         untested=candidates.untested(),
         images=tuple(_image(request, candidates, contents) for contents in stack.images),
@@ -66,7 +66,7 @@ def _stack(request: Request, stack: StackContents) -> RecordedStack:
 def _image(request: Request, stack: StackCandidates, contents: Contents) -> RecordedImage:
     site, candidate = stack.site, contents.candidate
     image, step = candidate.image, candidate.step
-    origin = Origin(site.stack.name, step.fingerprint, request.checkout, request.version)
+    origin = Origin(site.project.name, step.fingerprint, request.checkout, request.version)
     borne = tags.tags(image, site.family, contents.facts, origin)
     recorded = _layers(site, contents)
     return RecordedImage(

@@ -26,11 +26,11 @@ def _under_test(config: pytest.Config, capability: str) -> list[tuple[Site, list
     tested = []
     for site in stacks.chosen(config):
         try:
-            names = capabilities.having(site.family, capability)
+            having = capabilities.having(site.family, capability)
         except UnknownNameError as error:
             said = f"tests/images/{capability}: {error} {error.remedy}"
             raise pytest.Collector.CollectError(said) from None
-        if names := [name for name in names if only in ("", name)]:
+        if names := [name for name in having if only in ("", name)]:
             tested.append((site, names))
     return tested
 
@@ -52,7 +52,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     added = metafunc.definition.get_closest_marker("where_added")
     parameters = [
-        pytest.param(site.stack.name, name, id=site.with_stack(name))
+        pytest.param(site.project.name, name, id=site.with_stack(name))
         for site, names in tested
         for name in names
         if not added or capability in capabilities.added(site.family, name)

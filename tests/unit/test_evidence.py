@@ -223,7 +223,7 @@ def results(**changes: Group | None) -> Results:
     }  # fmt: skip
     groups |= {name.replace("__", "/"): value for name, value in changes.items()}
     here = {name: value for name, value in groups.items() if value}
-    return Results({FAMILY.stack: here, "other": {"e2e": group(failed=1)}}, 0, ())
+    return Results({FAMILY.project: here, "other": {"e2e": group(failed=1)}}, 0, ())
 
 
 def of_run(run: Results) -> dict[tuple[str, str], Evidence]:

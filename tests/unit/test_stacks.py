@@ -36,7 +36,7 @@ def test_where_all_stacks_are_tested_the_first_one_answers_for_what_is_the_same(
 ) -> None:
     definition = SimpleNamespace(get_closest_marker=lambda name: marked and name == "every_stack")
     test: Any = SimpleNamespace(config=config(*names, nightly=nightly), definition=definition)
-    assert [site.stack.name for site in stacks.of_test(test)] == on
+    assert [site.project.name for site in stacks.of_test(test)] == on
 
 
 def item(name: str, path: str, **parameters: str) -> Any:

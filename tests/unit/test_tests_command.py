@@ -49,9 +49,14 @@ def test_one_run_of_pytest_has_all_stacks_and_the_images_that_no_stack_owns(
     monkeypatch: pytest.MonkeyPatch, argv: list[str], stacks: list[str], parts: list[str]
 ) -> None:
     ran: list[list[str]] = []
+
+    def call(words: list[str]) -> int:
+        ran.append(words)
+        return 0
+
     monkeypatch.setattr(command, "_built", lambda where, **_: where)
     monkeypatch.setattr(command, "_digests", lambda _: {})
-    monkeypatch.setattr(command.bootstrap, "call", lambda words: ran.append(words) or 0)
+    monkeypatch.setattr("sparkyard.bootstrap.call", call)
     assert command.main(argv) == 0
     [words] = ran
     assert [word for word in words if word.startswith("--stack")] == [
@@ -64,7 +69,7 @@ def test_one_run_of_pytest_has_all_stacks_and_the_images_that_no_stack_owns(
 
 
 def test_a_project_that_no_stack_owns_has_no_unit_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command.bootstrap, "call", lambda _: pytest.fail("pytest was run"))
+    monkeypatch.setattr("sparkyard.bootstrap.call", lambda _: pytest.fail("pytest was run"))
     with pytest.raises(errors.TestsFailedError, match="No test was run"):
         command.main(["--stack", "hub", "--only", "unit"])
 

@@ -11,7 +11,7 @@ from tests.images.packages import locked
 
 def test_the_hub_is_the_locked_one(host: Host, site: Site, image: str) -> None:
     assert host.check_output("jupyterhub --version") == locked(site, image)["jupyterhub"]
-    assert host.find_command("jupyterhub") == f"{site.stack.prefix}/bin/jupyterhub"
+    assert host.find_command("jupyterhub") == f"{site.project.prefix}/bin/jupyterhub"
     assert "--upgrade-db" in host.check_output("jupyterhub --help")
 
 

@@ -13,7 +13,7 @@ from tests.support import Container
 def test_locked_jars_are_on_their_class_path_and_fit(
     container: Container, site: Site, image: str
 ) -> None:
-    stack = site.stack
+    stack = site.project
     layers = site.family.takes(image)
     groups = [
         group

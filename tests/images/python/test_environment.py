@@ -49,7 +49,7 @@ def test_python_is_the_projects(container: Container, site: Site) -> None:
             "'%d.%d' % sys.version_info[:2], sys.prefix, locale.getpreferredencoding()]))"
         )
     )
-    assert told == [site.stack.python, site.stack.prefix, "UTF-8"]
+    assert told == [site.project.python, site.project.prefix, "UTF-8"]
 
 
 def test_time_is_utc(host: Host, container: Container) -> None:
@@ -60,5 +60,5 @@ def test_time_is_utc(host: Host, container: Container) -> None:
 
 
 def test_the_user_does_not_write_into_the_environment(host: Host, site: Site) -> None:
-    assert host.file(site.stack.prefix).is_directory
-    assert host.run("touch %s", f"{site.stack.prefix}/probe").rc != 0
+    assert host.file(site.project.prefix).is_directory
+    assert host.run("touch %s", f"{site.project.prefix}/probe").rc != 0

@@ -87,7 +87,7 @@ def test_an_image_of_no_stack_is_in_no_stacks_family_and_every_site_list() -> No
     assert "hub" not in family.on("spark-3.5")
     assert [image.name for image in family.on("hub").published] == ["jupyterhub-hub"]
     for asked in ("", "spark-3.5", projects.ALL):
-        names = [where.stack.name for where in plan.sites(asked)]
+        names = [where.project.name for where in plan.sites(asked)]
         assert names[0] == family.default_stack
         assert names[-1:] == ["hub"]
         assert names.count("hub") == 1
