@@ -97,7 +97,7 @@ def evidence_of(
     if not results.whole:
         return ()
     groups = results.groups.get(family.project, {})
-    found = []
+    outcomes = []
     for name, digest in digests.items():
         own = groups.get(f"images/{name}")
         for capability in capabilities.of(family, name):
@@ -108,7 +108,7 @@ def evidence_of(
             if not group or not group.tells:
                 continue
             others = {n: d for n, d in digests.items() if n != name}
-            found.append(
+            outcomes.append(
                 Evidence(
                     digest=digest,
                     image=name,
@@ -124,4 +124,4 @@ def evidence_of(
                     beside=others if part in WHOLE_FAMILY else {},
                 )
             )
-    return tuple(found)
+    return tuple(outcomes)

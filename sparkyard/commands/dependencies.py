@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
         named = [projects.load(chosen.stack)] if chosen.stack else every
         if not chosen.check:
             with proposal.propose(*every) as made:
-                names = [each.name for each in named]
+                names = [project.name for project in named]
                 _lock(names, made, kinds, upgrade, only=bool(chosen.only))
                 if chosen.dry_run:
                     _show(made.moves(), list(made.files()), as_json=chosen.json)

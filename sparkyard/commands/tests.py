@@ -191,8 +191,7 @@ def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:
 def _digests(where: Site) -> dict[str, str]:
     """Return the digest of each published image that is built."""
     names = {where.name(image.name): image.name for image in where.family.published}
-    found = engine.inspect(names)
-    return {name: str(found[tag]["Id"]) for tag, name in names.items() if tag in found}
+    return {names[tag]: str(image["Id"]) for tag, image in engine.inspect(names).items()}
 
 
 def _record(where: Site, results: test_results.Results | None, before: Mapping[str, str]) -> None:
@@ -202,15 +201,14 @@ def _record(where: Site, results: test_results.Results | None, before: Mapping[s
     if _digests(where) != before:
         console.note("nothing was recorded: images were built anew while their tests ran")
         return
-    found = test_results.evidence_of(results, where.family, before, git.known(), evidence.now())
-    if not found:
+    outcomes = test_results.evidence_of(results, where.family, before, git.known(), evidence.now())
+    if not outcomes:
         console.note("nothing was recorded: of no image did all the tests of a part run")
-    for each in found:
-        evidence.record(each)
     by_part: dict[str, list[str]] = {}
-    for each in found:
-        mark = "" if each.good else f" ({each.failed} failed)"
-        by_part.setdefault(each.part, []).append(f"{each.image}{mark}")
+    for outcome in outcomes:
+        evidence.record(outcome)
+        mark = "" if outcome.good else f" ({outcome.failed} failed)"
+        by_part.setdefault(outcome.part, []).append(f"{outcome.image}{mark}")
     for part, names in by_part.items():
         console.note(f"recorded the part {part} of {', '.join(names)}")
 
@@ -240,20 +238,20 @@ def _finish(exit_code: int, broken: Sequence[str] = ()) -> None:
 def left_over(of_run: str = "") -> dict[str, list[str]]:
     """Return what there is of a test run in the engine, by kind: of any run when none is named."""
     label = f"label={LABEL}={of_run}" if of_run else f"label={LABEL}"
-    found: dict[str, list[str]] = {}
+    left: dict[str, list[str]] = {}
     for kind in KINDS:
         every = ["--all"] if kind == "container" else []
         listed = run(["docker", kind, "ls", *every, "--quiet", "--filter", label], check=False)
         if names := list(dict.fromkeys(listed.stdout.split())):
-            found[kind] = names
-    return found
+            left[kind] = names
+    return left
 
 
-def remove(found: Mapping[str, Sequence[str]]) -> list[str]:
+def remove(things: Mapping[str, Sequence[str]]) -> list[str]:
     """Remove things by kind, and return each as `kind name`."""
     removed = []
     for kind in KINDS:
-        if names := found.get(kind):
+        if names := things.get(kind):
             force = [] if kind == "network" else ["--force"]
             run(["docker", kind, "rm", *force, *names], check=False)
             removed += [f"{kind} {name}" for name in names]

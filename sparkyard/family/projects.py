@@ -94,7 +94,7 @@ class Project:
     def suites(self) -> tuple[str, ...]:
         """The suites that its Debian packages come from, that of its images first."""
         named = (self.python_package, self.java_package)
-        return tuple(dict.fromkeys([self.debian, *(each.suite for each in named if each)]))
+        return tuple(dict.fromkeys([self.debian, *(package.suite for package in named if package)]))
 
     @property
     def arguments(self) -> dict[str, str]:

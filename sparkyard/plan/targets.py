@@ -83,10 +83,10 @@ class Targets:
         """Return all that decides on a target's content."""
         if name not in self._inputs:
             target = self[name]
-            found: Inputs = {}
+            inherited: Inputs = {}
             for needed in target.needs:
-                found |= self.inputs(needed)
-            self._inputs[name] = found | target.own_inputs
+                inherited |= self.inputs(needed)
+            self._inputs[name] = inherited | target.own_inputs
         return self._inputs[name]
 
     def closure(self, names: tuple[str, ...]) -> tuple[Target, ...]:
