@@ -199,15 +199,6 @@ def gaps(
     return tuple(missing)
 
 
-def require(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> None:
-    """Check that all is proven of some images that they need; takes what `gaps` takes.
-
-    Raises:
-        EvidenceMissingError: it is not; names the images, the parts, and what proves them.
-    """
-    refuse(gaps(digests, family, parts))
-
-
 def refuse(missing: Collection[Gap]) -> None:
     """Raise EvidenceMissingError where something is missing, which names all of it."""
     if missing:

@@ -12,12 +12,12 @@ from typing import Any
 import hypothesis
 import pytest
 
-from sparkyard.commands.tests import DURATIONS, left_over
+from sparkyard.commands.tests import left_over
 from sparkyard.engine import engine
 from sparkyard.plan.plan import Site
 from tests import stacks
 from tests.lanes import ByLane
-from tests.results import Counting
+from tests.results import DURATIONS, Counting
 from tests.support import Lab
 
 pytest.register_assert_rewrite("tests.jobs")

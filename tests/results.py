@@ -14,9 +14,13 @@ from typing import Any
 
 import pytest
 
+from sparkyard import paths
 from sparkyard.files import whole_file
 from sparkyard.test_results import Group, Results
 from tests.stacks import stack_of
+
+DURATIONS = paths.BUILD / "tests" / "durations.json"
+"""The seconds of each test of the last run, its set-up included."""
 
 SLOWEST = 10
 """Files and tests that are named at the end of a run, each with its seconds."""

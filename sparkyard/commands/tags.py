@@ -50,9 +50,8 @@ def main(argv: list[str]) -> int:
 def _not_built(where: Site, names: Iterable[str], built: Collection[str]) -> dict[str, str]:
     """Return the command that builds each image which was asked for and is not there."""
     asked = {where.family.find(name).name for name in names}
-    of_stack = "" if where.is_default else f" -- --stack {where.project.name}"
     return {
-        where.with_stack(image.name): f"nox -s {image.session}{of_stack}"
+        where.with_stack(image.name): where.build_command(image.name)
         for image in where.family.published
         if image.name not in built and (not asked or image.name in asked)
     }

@@ -27,9 +27,6 @@ from sparkyard.plan.plan import Site
 PARTS = ("kubernetes", "e2e", "images", "unit")
 """The directories of tests/; those that wait longest begin first, and the others fill the time."""
 
-DURATIONS = paths.BUILD / "tests" / "durations.json"
-"""The seconds of each test of the last run, its set-up included."""
-
 LABEL = "io.sparkyard.test"
 """Borne by all that a test run makes in the engine, and by its namespaces on a cluster; its value
 is the run. See tests/support.py."""

@@ -102,6 +102,11 @@ class Site:
         """Return a name as it is told from those of other stacks: the default stack's is bare."""
         return name if self.is_default else f"{name}-{self.project.name}"
 
+    def build_command(self, image: str) -> str:
+        """Return the command that builds an image here."""
+        of_stack = "" if self.is_default else f" -- --stack {self.project.name}"
+        return f"nox -s {self.family[image].session}{of_stack}"
+
 
 def site(stack_name: str = "", *, locked: bool = False) -> Site:
     """Read the files that describe what can be built; `stack_name` defaults to images.toml's.

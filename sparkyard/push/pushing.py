@@ -105,12 +105,12 @@ def built(where: Site, names: Iterable[str]) -> dict[str, Step]:
     wanted = tuple(names)
     steps = {step.image: step for step in plan.make(where, wanted).steps}
     if stale := [steps[name] for name in wanted if steps[name].rebuild]:
-        sessions = dict.fromkeys(where.family[step.image].session for step in stale)
+        commands = ", ".join(f"`{where.build_command(step.image)}`" for step in stale)
         why = "; ".join(f"{step.image} ({step.because[0]})" for step in stale)
         raise ImageMissingError(
             f"Not built from what is checked out: {why}.",
-            f"Build and test: {', '.join(f'`nox -s {name}`' for name in sessions)}, then "
-            "`nox -s tests` and `nox -s parity`; with the same REGISTRY as the push.",
+            f"Build and test: {commands}, then `nox -s tests` and `nox -s parity`; with the "
+            "same REGISTRY as the push.",
         )
     return steps
 

@@ -140,7 +140,7 @@ def test_what_each_image_needs() -> None:
 
 def test_images_of_which_all_is_proven_pass() -> None:
     prove_all()
-    evidence.require(ALL, FAMILY, PARTS)
+    evidence.refuse(evidence.gaps(ALL, FAMILY, PARTS))
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_each_part_that_is_missing_is_refused(cache: Path, image: str, part: str
     (cache / "evidence" / ALL[image].removeprefix("sha256:") / f"{part}.json").unlink()
     assert why() == {(image, part, "not run")}
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, PARTS)
+        evidence.refuse(evidence.gaps(ALL, FAMILY, PARTS))
     assert f"{image} {ALL[image][7:19]}: {part} (not run)" in refusal.value.what
     assert evidence.COMMANDS[part] in refusal.value.remedy
     assert refusal.value.exit_code == 63
@@ -172,7 +172,7 @@ def test_tests_that_all_were_skipped_prove_nothing() -> None:
 
 def test_all_that_is_missing_stands_in_one_message() -> None:
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, PARTS)
+        evidence.refuse(evidence.gaps(ALL, FAMILY, PARTS))
     for name, digest in ALL.items():
         assert f"{name} {digest[7:19]}: images (not run), e2e (not run)" in refusal.value.what
     assert "`nox -s tests` and `nox -s parity`" in refusal.value.remedy
@@ -185,17 +185,17 @@ def test_all_that_is_missing_stands_in_one_message() -> None:
 def test_a_part_that_the_settings_name_is_asked_for(part: str, command: str) -> None:
     prove_all()
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, (*PARTS, part))
+        evidence.refuse(evidence.gaps(ALL, FAMILY, (*PARTS, part)))
     assert refusal.value.what.count(f"{part} (not run)") == len(ALL)
     assert refusal.value.remedy.startswith(f"Run `{command}`, then the same command again.")
     for name, digest in ALL.items():
         evidence.record(good(digest, name, part))
-    evidence.require(ALL, FAMILY, (*PARTS, part))
+    evidence.refuse(evidence.gaps(ALL, FAMILY, (*PARTS, part)))
 
 
 def test_one_command_runs_the_tests_on_the_cluster_too() -> None:
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, (*PARTS, "kubernetes"))
+        evidence.refuse(evidence.gaps(ALL, FAMILY, (*PARTS, "kubernetes")))
     assert refusal.value.remedy.startswith("Run `nox -s tests` and `nox -s parity`, then")
 
 
@@ -208,7 +208,7 @@ def test_a_pair_that_was_never_together_is_refused() -> None:
 
 
 def test_nothing_is_asked_of_no_image() -> None:
-    evidence.require({}, FAMILY, PARTS)
+    evidence.refuse(evidence.gaps({}, FAMILY, PARTS))
 
 
 def group(collected: int = 3, **changes: Any) -> Group:
