@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,12 +77,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test on each of its stacks; tests/images/conftest.py does so for those of images."""
     sites = stacks.of_test(metafunc)
     of_images = metafunc.definition.path.is_relative_to(Path(__file__).parent / "images")
-    if "site" in metafunc.fixturenames and sites and not of_images:
+    if "stack_name" in metafunc.fixturenames and sites and not of_images:
         stacks.parametrize(metafunc, sites)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     nightly = bool(config.getoption("nightly"))
     # Not "deselected": nobody left these out of the part that runs.
     items[:] = [item for item in items if bool(item.get_closest_marker("nightly")) == nightly]
@@ -90,6 +92,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if any(item.path.is_relative_to(directory) for directory in directories):
             item.add_marker(pytest.mark.engine)
+    yield
+    # One stack after the other: what is dear to start is started once for each.
+    order = [site.project.name for site in stacks.chosen(config)]
+    items.sort(key=lambda item: order.index(stacks.stack_of(item)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -111,10 +117,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(request: pytest.FixtureRequest) -> Site:
-    """The family, the stack and the settings under test."""
-    sites = {site.project.name: site for site in stacks.chosen(request.config)}
-    return sites[getattr(request, "param", next(iter(sites)))]
+def stack_name(request: pytest.FixtureRequest) -> str:
+    """The name of the stack or project under test."""
+    return str(getattr(request, "param", stacks.chosen(request.config)[0].project.name))
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest, stack_name: str) -> Site:
+    """The family, the project and the settings under test."""
+    return next(site for site in stacks.chosen(request.config) if site.project.name == stack_name)
 
 
 @pytest.fixture(scope="session")

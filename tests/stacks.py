@@ -40,10 +40,10 @@ def parametrize(metafunc: pytest.Metafunc, sites: list[Site]) -> None:
         pytest.param(name := site.project.name, id=pytest.HIDDEN_PARAM if site is first else name)
         for site in sites
     ]
-    metafunc.parametrize("site", parameters, indirect=True, scope="session")
+    metafunc.parametrize("stack_name", parameters, indirect=True, scope="session")
 
 
 def stack_of(item: pytest.Item) -> str:
     """Return the name of the stack or project that a test runs on: the first if on none."""
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return str(parameters.get("site", chosen(item.config)[0].project.name))
+    return str(parameters.get("stack_name", chosen(item.config)[0].project.name))

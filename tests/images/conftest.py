@@ -47,7 +47,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     capability = metafunc.definition.path.parent.name
     tested = _under_test(metafunc.config, capability)
     if "image" not in metafunc.fixturenames:
-        if "site" in metafunc.fixturenames:
+        if "stack_name" in metafunc.fixturenames:
             stacks.parametrize(metafunc, [site for site, _ in tested])
         return
     added = metafunc.definition.get_closest_marker("where_added")
@@ -57,7 +57,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         for name in names
         if not added or capability in capabilities.added(site.family, name)
     ]
-    metafunc.parametrize(("site", "image"), parameters, indirect=True, scope="session")
+    metafunc.parametrize(("stack_name", "image"), parameters, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -53,9 +53,9 @@ def test_one_report_and_one_file_of_durations_have_all_stacks(tmp_path: Path) ->
     counting = Counting(tmp_path / "results.json", tmp_path / "durations.json")
     tests = [
         item("a", "/tests/e2e/test_x.py"),
-        item("b", "/tests/e2e/test_x.py", site="spark-4"),
-        item("c", "/tests/images/python/test_x.py", site="hub", image="jupyterhub-hub"),
-        item("d", "/tests/images/pair/test_x.py", site="spark-3.5"),
+        item("b", "/tests/e2e/test_x.py", stack_name="spark-4"),
+        item("c", "/tests/images/python/test_x.py", stack_name="hub", image="jupyterhub-hub"),
+        item("d", "/tests/images/pair/test_x.py", stack_name="spark-3.5"),
     ]
     session: Any = SimpleNamespace(
         items=tests, config=SimpleNamespace(rootpath=Path("/"), workeroutput=None)
