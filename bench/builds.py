@@ -134,7 +134,7 @@ class _Copy:
     def layers(self) -> layers.LayerComparison:
         """Return the layers of the pair as they are now."""
         site = plan.site()
-        driver, executors = (f"{NAMESPACE}/{name}:{site.stack.name}" for name in site.family.pair)
+        driver, executors = (f"{NAMESPACE}/{name}:{site.project.name}" for name in site.family.pair)
         return layers.compare(driver, executors, list_shared=True)
 
 
@@ -145,7 +145,7 @@ def bump(root: Path) -> None:
         SparkyardError: as `dependencies.lock`.
     """
     where = plan.site()
-    directory = root / where.stack.dependencies.relative_to(paths.ROOT)
+    directory = root / where.project.dependencies.relative_to(paths.ROOT)
     declaration = directory / "pyproject.toml"
     lock = (directory / "poetry.lock").read_text()
     declaration.write_text(older(declaration.read_text(), lock))

@@ -27,7 +27,7 @@ from sparkyard.settings import MAVEN_CENTRAL, PYPI, archives, ca_bundle
 
 def seconds(where: Site) -> dict[str, float]:
     """Fetch and unpack everything once, and return the seconds of each kind and of "all"."""
-    base = base_image.named(where.stack, where.settings)  # what packages are fetched in: no cost
+    base = base_image.named(where.project, where.settings)  # what packages are fetched in: no cost
     kinds: dict[str, Callable[[Path], None]] = {
         "debian": lambda place: _debian(where, place, base),
         "python": lambda place: _python(where, place),
@@ -49,7 +49,7 @@ def seconds(where: Site) -> dict[str, float]:
 
 def _debian(where: Site, place: Path, base: str) -> None:
     """Download and extract the base (mmdebstrap's `extract` does no more) and all packages."""
-    stack = where.stack
+    stack = where.project
     mirror, security = archives(where.settings)
     argv = ["mmdebstrap", "--variant=extract", "--quiet", "--format=directory"]
     argv += ["--include=?essential", "--include=apt"]
@@ -75,7 +75,7 @@ def _debian(where: Site, place: Path, base: str) -> None:
 
 def _python(where: Site, place: Path) -> None:
     """Fetch and unpack the locked packages: wheels by uv, and Spark's sdist, which is not built."""
-    directory = where.stack.dependencies
+    directory = where.project.dependencies
     bundle = ca_bundle(where.settings)
     index = where.settings.pypi_index or PYPI
     environment = {"UV_DEFAULT_INDEX": index} | ({"SSL_CERT_FILE": str(bundle)} if bundle else {})
@@ -88,7 +88,7 @@ def _python(where: Site, place: Path) -> None:
     texts = python_lock.requirements(packages, dependencies.groups(directory), lambda _: "")
     wheels.write_text("".join(texts.values()))
     argv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--no-cache"]
-    argv += ["--python-version", where.stack.python]
+    argv += ["--python-version", where.project.python]
     argv += ["--target", str(place / "wheels"), "--require-hashes", "--requirements", str(wheels)]
     with ThreadPoolExecutor(1) as pool:
         wheels_installed = pool.submit(run, argv, env=environment)
@@ -106,8 +106,8 @@ def _jars(where: Site, place: Path) -> None:
     bundle = ca_bundle(where.settings)
     fetch = paths.IMAGES / "jars" / "fetch.py"
     mirror = where.settings.maven_mirror or MAVEN_CENTRAL
-    for group in jars.groups(where.stack.dependencies):
-        lock = jars.lock_file(where.stack.dependencies, group)
+    for group in jars.groups(where.project.dependencies):
+        lock = jars.lock_file(where.project.dependencies, group)
         run(
             [sys.executable, str(fetch), str(lock), str(place / "cache"), str(place / group)],
             env={"MAVEN_MIRROR": mirror, **({"SSL_CERT_FILE": str(bundle)} if bundle else {})},

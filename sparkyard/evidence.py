@@ -50,7 +50,7 @@ class Evidence:
         dirty: whether that checkout had changes besides.
         failures: names of what failed.
         beside: digests of the other images that took part, by name: what was proven is that
-            these work together.
+            these work together. Images that a hub serves have the stack, too: NAME:STACK.
         parity: the rows of the report, for the part "parity".
     """
 
@@ -73,6 +73,20 @@ class Evidence:
     def good(self) -> bool:
         """Whether it speaks for the digest: something ran, and nothing failed."""
         return self.passed > 0 and self.failed == 0
+
+    def __add__(self, other: Evidence) -> Evidence:
+        """Return the outcome of both, which are of the same digest and part."""
+        return dataclasses.replace(
+            self,
+            passed=self.passed + other.passed,
+            failed=self.failed + other.failed,
+            skipped=self.skipped + other.skipped,
+            seconds=self.seconds + other.seconds,
+            at=other.at,
+            failures=self.failures + other.failures,
+            beside={**self.beside, **other.beside},
+            parity=self.parity + other.parity,
+        )
 
     def recorded(self) -> RecordedTests:
         """Return it as it stands in the record of a release."""
@@ -104,12 +118,14 @@ class Gap:
 def needed(family: Family, name: str, parts: Iterable[str]) -> tuple[str, ...]:
     """Return those of `parts` that an image needs before it may be pushed.
 
-    Parity is a matter of the pair alone, and Spark at work one of images that a stack owns. What an
-    image inherits from its parent is tested in the image itself: a parent's evidence adds nothing.
+    Parity is a matter of a pair, and of a hub beside the servers that it starts; Spark at work is
+    one of images that a stack owns. What an image inherits from its parent is tested in the image
+    itself: a parent's evidence adds nothing.
     """
-    if family[name].project:
-        return tuple(part for part in parts if part == "images")
-    return tuple(part for part in parts if family.role(name) or part != "parity")
+    image = family[name]
+    agrees = bool(family.role(name) or image.serves)
+    asked = ("images", "parity") if image.project else PARTS
+    return tuple(part for part in parts if part in asked and (agrees or part != "parity"))
 
 
 def record(evidence: Evidence) -> None:
@@ -120,6 +136,15 @@ def record(evidence: Evidence) -> None:
     """
     text = json.dumps(dataclasses.asdict(evidence), indent=1, sort_keys=True)
     whole_file.write(_file(evidence.digest, evidence.part), f"{text}\n")
+
+
+def together(outcomes: Iterable[Evidence]) -> tuple[Evidence, ...]:
+    """Return one outcome a digest and part, where an image took part in several comparisons."""
+    merged: dict[tuple[str, str], Evidence] = {}
+    for one in outcomes:
+        before = merged.get((one.digest, one.part))
+        merged[one.digest, one.part] = one if before is None else before + one
+    return tuple(merged.values())
 
 
 def of(digest: str) -> tuple[Evidence, ...]:
@@ -144,7 +169,12 @@ def of(digest: str) -> tuple[Evidence, ...]:
     return tuple(records)
 
 
-def gaps(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> tuple[Gap, ...]:
+def gaps(
+    digests: Mapping[str, str],
+    family: Family,
+    parts: Iterable[str],
+    served: Mapping[str, str] | None = None,
+) -> tuple[Gap, ...]:
     """Return what is not proven of some images.
 
     Args:
@@ -152,24 +182,21 @@ def gaps(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> tu
             work together, those that are named here must be the ones that worked.
         family: says what each image is.
         parts: are asked for.
+        served: digests of the servers' images that hubs among them start, as `beside` names them; a
+            hub must have been compared with each.
     """
-    parts = tuple(parts)
-    stack = "" if family.stack == family.default_stack else family.stack
+    parts, served = tuple(parts), served or {}
+    stack = "" if family.project == family.default_stack else family.project
     missing: list[Gap] = []
     for name, digest in digests.items():
         known = {evidence.part: evidence for evidence in of(digest)}
-        reasons = {part: why_not(known.get(part), digests) for part in needed(family, name, parts)}
+        of_hub = served if family[name].serves else {}
+        reasons = {
+            part: why_not(known.get(part), digests, of_hub if part == "parity" else {})
+            for part in needed(family, name, parts)
+        }
         missing += [Gap(name, digest, part, why, stack) for part, why in reasons.items() if why]
     return tuple(missing)
-
-
-def require(digests: Mapping[str, str], family: Family, parts: Iterable[str]) -> None:
-    """Check that all is proven of some images that they need; takes what `gaps` takes.
-
-    Raises:
-        EvidenceMissingError: it is not; names the images, the parts, and what proves them.
-    """
-    refuse(gaps(digests, family, parts))
 
 
 def refuse(missing: Collection[Gap]) -> None:
@@ -192,20 +219,32 @@ def _file(digest: str, part: str) -> Path:
     return paths.cache() / DIRECTORY / digest.removeprefix("sha256:") / f"{part}.json"
 
 
-def why_not(evidence: Evidence | None, digests: Mapping[str, str]) -> str:
-    """Return why a part does not speak for an image among `digests`; "" where it does."""
+def why_not(
+    evidence: Evidence | None,
+    digests: Mapping[str, str],
+    served: Mapping[str, str] | None = None,
+) -> str:
+    """Return why a part does not speak for an image among `digests`; "" where it does.
+
+    Args: as of `gaps`.
+    """
+    served = served or {}
     if evidence is None:
         return "not run"
     if evidence.failed:
         return f"{evidence.failed} failed"
     if not evidence.good:
         return "nothing ran"
+    now = {**digests, **served}
     others = [
         f"{name} {short(digest)}"
         for name, digest in evidence.beside.items()
-        if digests.get(name, digest) != digest
+        if now.get(name, digest) != digest
     ]
-    return f"run beside {', '.join(others)}" if others else ""
+    if others:
+        return f"run beside {', '.join(others)}"
+    absent = [name for name in served if name not in evidence.beside]
+    return f"not run beside {', '.join(absent)}" if absent else ""
 
 
 def _refused(missing: Collection[Gap]) -> EvidenceMissingError:

@@ -17,7 +17,7 @@ from sparkyard.engine import engine
 from sparkyard.errors import InspectionError, ReferenceFormatError, UnknownNameError
 from sparkyard.facts.facts import Facts, Interpreter, Spark, collect, resolve
 from sparkyard.facts.identity import ImageIdentity
-from sparkyard.family import stack as stacks
+from sparkyard.family import projects
 from sparkyard.family.images import Family, Image
 from sparkyard.git import Checkout
 from sparkyard.names import nearest
@@ -214,7 +214,7 @@ def of_stack(names: Collection[str], stack: str, default: str) -> tuple[str, ...
     ends with a stack's, so no two stacks can ever claim one tag. An image that no stack owns is
     one of its kind, and bears bare names alone.
     """
-    if stack in stacks.others():
+    if stack in projects.others():
         return tuple(names)
     own = [f"{name}-{stack}" for name in names]
     return (*names, *own) if stack == default else tuple(own)
@@ -246,7 +246,7 @@ def branch_tag(branch: str) -> str:
     tag = re.sub(r"[^A-Za-z0-9._-]", "-", branch).lstrip(".-")
     if not re.search(r"[A-Za-z0-9]", tag) or _says_something_else(tag):
         tag = f"branch-{tag}".rstrip("-_.")
-    room = LONGEST - max(len(f"-{name}") for name in stacks.known())
+    room = LONGEST - max(len(f"-{name}") for name in projects.stacks())
     if tag == "branch" or len(tag) > room or _ends_with_stack(tag):
         mark = hashlib.sha256(branch.encode()).hexdigest()[:8]
         tag = f"{tag[: room - len(mark) - 1]}-{mark}"
@@ -261,7 +261,7 @@ def _borne(sources: Mapping[str, str], stack: str, family: Family) -> dict[str, 
 
 def _ends_with_stack(tag: str) -> str:
     """Return the stack whose name a tag ends with; empty for none."""
-    return next((name for name in stacks.known() if tag.endswith(f"-{name}")), "")
+    return next((name for name in projects.stacks() if tag.endswith(f"-{name}")), "")
 
 
 def of_site(where: Site, wanted: Iterable[str] = (), version: str = "") -> tuple[Tagged, ...]:
@@ -299,10 +299,10 @@ def of_site(where: Site, wanted: Iterable[str] = (), version: str = "") -> tuple
 
 def _says_something_else(tag: str) -> bool:
     parts = "|".join(map(re.escape, TAGGERS))
+    others = projects.others()
     return bool(
-        tag in RESERVED
-        or tag.startswith((*stacks.known(), *(f"{name}-" for name in stacks.others()), "branch-"))
-        or tag in stacks.others()
+        tag in (*RESERVED, *others)
+        or tag.startswith((*projects.stacks(), *(f"{name}-" for name in others), "branch-"))
         or re.fullmatch(r"[0-9a-f]{12}(-dirty)?|v?[0-9]+(\.[0-9]+)*(-.*)?", tag)
         or re.match(rf"({parts})-[0-9]", tag)
     )

@@ -10,11 +10,9 @@ from pathlib import Path
 
 from sparkyard.decode import decode
 from sparkyard.evidence import Evidence
+from sparkyard.family import capabilities
 from sparkyard.family.images import Family
 from sparkyard.git import Checkout
-
-PAIR = "pair"
-"""Stands for an image's name in the group of image tests that look at driver and executors."""
 
 WHOLE_FAMILY = ("e2e", "kubernetes", "nightly")
 """Groups that are a part of evidence of all images, which are at work in it together."""
@@ -52,13 +50,13 @@ class Results:
     """A run of pytest.
 
     Attributes:
-        groups: "unit", those of `WHOLE_FAMILY`, and for each image "images/NAME"; "images/pair" is
-            of the pair, and "shared/NAME" of that image and all that stand on it.
+        groups: by stack or project, "unit", those of `WHOLE_FAMILY`, and for each image
+            "images/NAME"; "shared/NAME" is of all images with the capability NAME.
         deselected: tests that were left out by choice.
         broken: files whose tests could not be collected.
     """
 
-    groups: Mapping[str, Group]
+    groups: Mapping[str, Mapping[str, Group]]
     deselected: int
     broken: tuple[str, ...]
 
@@ -91,29 +89,26 @@ def evidence_of(
 
     Args:
         results: of a run that was not restricted by options.
-        family: says which images make the pair.
+        family: of one stack or project; says what each image has.
         digests: of the images under test, by name.
         checkout: the one whose tests ran.
         at: when they ended, RFC 3339 in UTC.
     """
     if not results.whole:
         return ()
-    found = []
-    pair = results.groups.get(f"images/{PAIR}")
+    groups = results.groups.get(family.project, {})
+    outcomes = []
     for name, digest in digests.items():
-        own = results.groups.get(f"images/{name}")
-        for above in family.chain(name):
-            if own and (shared := results.groups.get(f"shared/{above.name}")):
+        own = groups.get(f"images/{name}")
+        for capability in capabilities.of(family, name):
+            if own and (shared := groups.get(f"shared/{capability}")):
                 own += shared
-        if family.role(name):
-            # Tests of both belong to each: without them not all of the image's tests have run.
-            own = own + pair if own and pair else None
-        whole_family = ((part, results.groups.get(part)) for part in WHOLE_FAMILY)
+        whole_family = ((part, groups.get(part)) for part in WHOLE_FAMILY)
         for part, group in (("images", own), *whole_family):
             if not group or not group.tells:
                 continue
             others = {n: d for n, d in digests.items() if n != name}
-            found.append(
+            outcomes.append(
                 Evidence(
                     digest=digest,
                     image=name,
@@ -129,4 +124,4 @@ def evidence_of(
                     beside=others if part in WHOLE_FAMILY else {},
                 )
             )
-    return tuple(found)
+    return tuple(outcomes)

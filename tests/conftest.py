@@ -5,19 +5,19 @@ from __future__ import annotations
 import secrets
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
 
-from sparkyard.commands.tests import DURATIONS, left_over
+from sparkyard.commands.tests import left_over
 from sparkyard.engine import engine
-from sparkyard.plan import plan
 from sparkyard.plan.plan import Site
+from tests import stacks
 from tests.lanes import ByLane
-from tests.results import Counting
+from tests.results import DURATIONS, Counting
 from tests.support import Lab
 
 pytest.register_assert_rewrite("tests.jobs")
@@ -38,11 +38,10 @@ _WORKERS = pytest.StashKey[list[Lab]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sparkyard")
-    group.addoption("--stack", default="", help="a stack of conf/stacks")
+    group.addoption("--stack", action="append", default=[], help="a stack or project; repeat it")
     group.addoption("--image", default="", help="only this image's tests")
     group.addoption("--results", default="", help="a file for the outcomes, counted by group")
     group.addoption("--nightly", action="store_true", help="only the tests marked nightly")
-    group.addoption("--brief", action="store_true", help="only what each stack is tested by")
     group.addoption("--keep", action="store_true", help="leave the containers for looking into")
 
 
@@ -74,22 +73,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByLane:
     return ByLane(config, log)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test on each of its stacks; tests/images/conftest.py does so for those of images."""
+    sites = stacks.of_test(metafunc)
+    of_images = metafunc.definition.path.is_relative_to(Path(__file__).parent / "images")
+    if "stack_name" in metafunc.fixturenames and sites and not of_images:
+        stacks.parametrize(metafunc, sites)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> Iterator[None]:
     nightly = bool(config.getoption("nightly"))
     # Not "deselected": nobody left these out of the part that runs.
     items[:] = [item for item in items if bool(item.get_closest_marker("nightly")) == nightly]
-    if config.getoption("brief"):
-        images = Path(__file__).parent / "images"
-        items[:] = [
-            item
-            for item in items
-            if item.get_closest_marker("every_stack") or item.path.is_relative_to(images)
-        ]
     directories = [Path(__file__).parent / name for name in ENGINE_TESTS]
     for item in items:
         if any(item.path.is_relative_to(directory) for directory in directories):
             item.add_marker(pytest.mark.engine)
+    yield
+    # One stack after the other: what is dear to start is started once for each.
+    order = [site.project.name for site in stacks.chosen(config)]
+    items.sort(key=lambda item: order.index(stacks.stack_of(item)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -111,9 +117,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(request: pytest.FixtureRequest) -> Site:
-    """The family, the stack and the settings under test."""
-    return plan.site(request.config.getoption("stack"))
+def stack_name(request: pytest.FixtureRequest) -> str:
+    """The name of the stack or project under test."""
+    return str(getattr(request, "param", stacks.chosen(request.config)[0].project.name))
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest, stack_name: str) -> Site:
+    """The family, the project and the settings under test."""
+    return next(site for site in stacks.chosen(request.config) if site.project.name == stack_name)
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """What came of a run of tests, group by group? Written down for `nox -s tests`, which asks for it.
 
-A group is a directory of tests/, one image in tests/images, or all tests marked nightly. What each
-group should have run is known from the collection, so that a test that never ran is not taken for
-one that passed.
+A group is a directory of tests/, one image in tests/images, or all tests marked nightly, of one
+stack. What each group should have run is known from the collection, so that a test that never ran
+is not taken for one that passed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,13 @@ from typing import Any
 
 import pytest
 
+from sparkyard import paths
 from sparkyard.files import whole_file
-from sparkyard.test_results import PAIR, Group, Results
+from sparkyard.test_results import Group, Results
+from tests.stacks import stack_of
+
+DURATIONS = paths.BUILD / "tests" / "durations.json"
+"""The seconds of each test of the last run, its set-up included."""
 
 SLOWEST = 10
 """Files and tests that are named at the end of a run, each with its seconds."""
@@ -31,7 +36,7 @@ class Counting:
     def __init__(self, file: Path, durations: Path) -> None:
         self.file = file
         self.durations = durations
-        self.group_of: dict[str, str] = {}
+        self.group_of: dict[str, tuple[str, str]] = {}
         self.outcomes: dict[str, str] = {}
         self.seconds: dict[str, float] = {}
         self.deselected = 0
@@ -54,7 +59,9 @@ class Counting:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note what is to be run."""
         tests = session.config.rootpath / "tests"
-        self.group_of = {item.nodeid: group_of(item, tests) for item in session.items}
+        self.group_of = {
+            item.nodeid: (stack_of(item), group_of(item, tests)) for item in session.items
+        }
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the worst outcome of a test's three phases; name one that fails at once."""
@@ -85,7 +92,9 @@ class Counting:
         if worker is not None:
             worker["groups"], worker["deselected"] = self.group_of, self.deselected
             return
-        groups = {group: self._counted(group) for group in sorted(set(self.group_of.values()))}
+        groups: dict[str, dict[str, Group]] = {}
+        for stack, group in sorted(set(self.group_of.values())):
+            groups.setdefault(stack, {})[group] = self._counted((stack, group))
         results = Results(groups, self.deselected, tuple(self.broken))
         self.file.write_text(json.dumps(results.as_document(), indent=1) + "\n", encoding="utf-8")
         tests = {test: round(seconds, 2) for test, seconds in sorted(self.seconds.items())}
@@ -99,7 +108,7 @@ class Counting:
             for name, taken in sorted(seconds.items(), key=lambda each: -each[1])[:SLOWEST]:
                 terminalreporter.write_line(f"{taken:8.1f}  {name}")
 
-    def _counted(self, group: str) -> Group:
+    def _counted(self, group: tuple[str, str]) -> Group:
         tests = [test for test, of in self.group_of.items() if of == group]
         outcomes = [self.outcomes.get(test) for test in tests]
         return Group(
@@ -132,4 +141,4 @@ def group_of(item: pytest.Item, tests: Path) -> str:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if "image" in parameters:
         return f"images/{parameters['image']}"
-    return f"images/{PAIR}" if path.parent == tests / "images" else f"shared/{path.parent.name}"
+    return f"shared/{path.parent.name}"

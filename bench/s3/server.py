@@ -57,7 +57,7 @@ def build(site: Site, executors: str, what: Recipe, image: str, label: str) -> N
     argv += ["--target", what.target] if what.target else []
     argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
     argv += ["--build-context", f"executors=docker-image://{executors}"]
-    for name, value in {"SUITE": site.stack.debian, **what.arguments}.items():
+    for name, value in {"SUITE": site.project.debian, **what.arguments}.items():
         argv += ["--build-arg", f"{name}={value}"]
     for secret in bake.secrets(site.settings):
         argv += ["--secret", secret]

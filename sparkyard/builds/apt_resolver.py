@@ -25,7 +25,7 @@ from sparkyard.errors import (
     NetworkError,
     SparkyardError,
 )
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import LockedDeb
 from sparkyard.mirror_login import apt_auth, split
@@ -56,7 +56,7 @@ class Installable:
     secured: Mapping[str, frozenset[str]]
 
 
-def lock(projects: Iterable[Stack], settings: Settings) -> dict[str, frozenset[str]]:
+def lock(projects: Iterable[Project], settings: Settings) -> dict[str, frozenset[str]]:
     """Lock all lists of projects by what Debian's archive has now.
 
     Args:
@@ -83,7 +83,7 @@ def lock(projects: Iterable[Stack], settings: Settings) -> dict[str, frozenset[s
 
 
 def _lock(
-    stack: Stack,
+    project: Project,
     apt: _Apt,
     below: Mapping[str, str],
     now: datetime,
@@ -92,23 +92,23 @@ def _lock(
     """Lock the lists of one project, and return the index entries of what its base has."""
     installed = dict(below)
     base = set(installed)
-    for name in apt_lock.lists(stack):
-        wanted = _MINIMAL if name == apt_lock.DEBIAN else apt_lock.packages(stack, name)
-        found = apt.ask(stack, name, wanted, installed)
+    for name in apt_lock.lists(project):
+        wanted = _MINIMAL if name == apt_lock.DEBIAN else apt_lock.packages(project, name)
+        found = apt.ask(project, name, wanted, installed)
         if moved := base & found.entries.keys():
             raise MirrorError(
                 f"The list {name} needs {', '.join(sorted(moved))} in another version than the "
                 "base has.",
                 f"Ask for it from another suite in apt/{name}.txt, or name it in apt/base.txt.",
             )
-        apt_lock.write(stack, name, found.debs, now)
+        apt_lock.write(project, name, found.debs, now)
         for package, versions in found.secured.items():
             secured[package] = secured.get(package, frozenset()) | versions
         if name in (apt_lock.DEBIAN, apt_lock.BASE):
             installed |= found.entries
             base = set(installed)
-    for file in sorted((stack.dependencies / "apt").glob("*.lock")):
-        if file.name.split(".")[0] not in apt_lock.lists(stack):
+    for file in sorted((project.dependencies / "apt").glob("*.lock")):
+        if file.name.split(".")[0] not in apt_lock.lists(project):
             file.unlink()
     return installed
 
@@ -163,7 +163,7 @@ def parse(said: str, name: str) -> Installable:
 class _Apt:
     """apt with the sources of some projects and a list of installed packages of our own."""
 
-    def __init__(self, projects: Sequence[Stack], settings: Settings) -> None:
+    def __init__(self, projects: Sequence[Project], settings: Settings) -> None:
         self._work = paths.cache() / "apt"
         self._suites = {project.name: project.suites for project in projects}
         self._suites[""] = tuple(dict.fromkeys(s for each in projects for s in each.suites))
@@ -182,7 +182,7 @@ class _Apt:
         self._run("apt-get", "-qq", "update", sources="")
 
     def ask(
-        self, project: Stack, name: str, packages: Sequence[str], installed: Mapping[str, str]
+        self, project: Project, name: str, packages: Sequence[str], installed: Mapping[str, str]
     ) -> Installable:
         """Return what would be installed for a list.
 

@@ -118,7 +118,7 @@ def _labels(
         f"{oci}.licenses": "Apache-2.0",
         f"{oci}.created": created,
         f"{LABEL}.image": step.image,
-        f"{LABEL}.stack": where.stack.name,
+        f"{LABEL}.stack": where.project.name,
         f"{LABEL}.base": base.identity,
         f"{LABEL}.fingerprint": step.fingerprint,
         INPUTS_LABEL: json.dumps(decided_by, sort_keys=True, separators=(",", ":")),

@@ -56,7 +56,7 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
     except EngineMissingError:
         # What cannot be had is known in seconds, and an engine takes a minute to install.
         images = plan.published(where.family, wanted)
-        supply.provide(where, images, bootstrap=not base_image.pinned(where.stack))
+        supply.provide(where, images, bootstrap=not base_image.pinned(where.project))
         engine.ensure()
         planned = plan.make(where, wanted)
     if planned.rebuilds or no_cache:
@@ -73,7 +73,7 @@ def build(where: Site, wanted: tuple[str, ...], *, no_cache: bool = False) -> Bu
         file = bake.write(bake.definition(planned, where, base))
         with _no_new_names(step.reference for step in planned.rebuilds):
             made = _bake(file, no_cache=no_cache)
-            _require_same_inputs(planned, plan.make(plan.site(where.stack.name), wanted, base))
+            _require_same_inputs(planned, plan.make(plan.site(where.project.name), wanted, base))
         _tag(planned)
     if made:
         inspected = engine.inspect(step.reference for step in planned.rebuilds)

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from sparkyard import paths
 from sparkyard.errors import BusyError, DiskFullError, FileAccessError, StaleLockError
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.files import toml_file
 from sparkyard.locks import apt_lock
 from sparkyard.locks.current import APT, JARS, KINDS, PYTHON
@@ -60,8 +60,8 @@ class Proposal:
         secured: versions of Debian packages in the security suites, by package.
     """
 
-    projects: Mapping[str, Stack]
-    copies: Mapping[str, Stack]
+    projects: Mapping[str, Project]
+    copies: Mapping[str, Project]
     secured: Mapping[str, frozenset[str]] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -145,14 +145,14 @@ class Proposal:
 
 
 @contextmanager
-def propose(*projects: Stack) -> Iterator[Proposal]:
+def propose(*projects: Project) -> Iterator[Proposal]:
     """Give a proposal that changes nothing yet; its copies go afterwards.
 
     Args:
         projects: each after what it stands on.
     """
     with tempfile.TemporaryDirectory(prefix="sparkyard-locks-") as directory:
-        copies: dict[str, Stack] = {}
+        copies: dict[str, Project] = {}
         for project in projects:
             place = Path(directory) / project.name
             shutil.copytree(project.dependencies, place)
@@ -161,13 +161,13 @@ def propose(*projects: Stack) -> Iterator[Proposal]:
         yield Proposal({project.name: project for project in projects}, copies)
 
 
-def require_writable(stack: Stack) -> None:
+def require_writable(project: Project) -> None:
     """Check that locks can be written, before the slow work begins.
 
     Raises:
         FileAccessError: they cannot.
     """
-    directory = stack.dependencies / "apt"
+    directory = project.dependencies / "apt"
     try:
         with tempfile.TemporaryFile(dir=directory):
             pass
@@ -188,22 +188,22 @@ def not_writable(directory: Path, error: OSError) -> DiskFullError | FileAccessE
     )
 
 
-def versions(stack: Stack) -> dict[tuple[str, str, str], str]:
+def versions(project: Project) -> dict[tuple[str, str, str], str]:
     """Return the locked version of each package; an unreadable lock counts as empty."""
     found: dict[tuple[str, str, str], str] = {}
-    for name in apt_lock.lists(stack):
-        file = apt_lock.lock_file(stack, name)
+    for name in apt_lock.lists(project):
+        file = apt_lock.lock_file(project, name)
         if file.exists():
             try:
                 lock = apt_lock.parse(file.read_text(encoding="utf-8", errors="replace"), file)
             except StaleLockError:
                 continue
             found |= {(APT, name, deb.name): deb.version for deb in lock.debs}
-    file = stack.dependencies / "poetry.lock"
+    file = project.dependencies / "poetry.lock"
     for package in toml_file.read(file).get("package", []) if file.exists() else ():
         key = (PYTHON, ", ".join(package.get("groups", [])), str(package["name"]))
         found[key] = " and ".join(filter(None, (found.get(key), str(package["version"]))))
-    for file in sorted((stack.dependencies / "jars").glob("*.lock")):
+    for file in sorted((project.dependencies / "jars").glob("*.lock")):
         try:
             jars = parse_lock(file.read_text(encoding="utf-8", errors="replace"), file).jars
         except StaleLockError:
@@ -220,7 +220,7 @@ def shown(file: Path) -> str:
 
 
 def _digests(directory: Path) -> dict[str, str]:
-    """Return the digest of each file of a stack that a command writes, and of no half-written one.
+    """Return the digest of each file of a project that a command writes, of none half-written.
 
     A declaration is among them: locks that were made for another one must not be put in place.
     """

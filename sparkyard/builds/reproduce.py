@@ -198,7 +198,7 @@ def _build(
     """Return the digest of each image built, and the seconds that took."""
     work.mkdir()
     result = work / "images.json"
-    argv = [sys.executable, "-m", "sparkyard.builds.reproduce_build", where.stack.name, tag]
+    argv = [sys.executable, "-m", "sparkyard.builds.reproduce_build", where.project.name, tag]
     argv += [str(result), *wanted]
     if environment:
         # A cache of its own: Debian is bootstrapped anew as well, under the other host name.

@@ -8,9 +8,9 @@ from sparkyard import console
 from sparkyard.builds import apt_resolver, proposal
 from sparkyard.builds.proposal import Proposal
 from sparkyard.errors import MirrorError
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.family.images import APT
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.fetch import debs, sources
 from sparkyard.fetch.debs import Missing, Wanted
 from sparkyard.locks import apt_lock, current, dependencies
@@ -18,7 +18,7 @@ from sparkyard.plan import base_image
 from sparkyard.plan.base_image import BaseImage
 from sparkyard.plan.plan import Site
 
-_List = tuple[Stack, str]
+_List = tuple[Project, str]
 """A project and the name of one of its lists of Debian packages."""
 
 
@@ -50,8 +50,8 @@ def provide(where: Site, images: Iterable[str], *, bootstrap: bool) -> None:
     for project, name in lists:
         if name != apt_lock.DEBIAN:
             debs.lay_out(project, name)
-    for group in dependencies.groups(where.stack.dependencies):
-        sources.lay_out(where.stack, group, where.settings)
+    for group in dependencies.groups(where.project.dependencies):
+        sources.lay_out(where.project, group, where.settings)
 
 
 def base(where: Site, images: Iterable[str]) -> BaseImage:
@@ -60,8 +60,8 @@ def base(where: Site, images: Iterable[str]) -> BaseImage:
     Raises:
         SparkyardError: as `provide`; or the base could not be made.
     """
-    provide(where, images, bootstrap=not base_image.is_there(where.stack, where.settings))
-    return base_image.provide(where.stack, where.settings)
+    provide(where, images, bootstrap=not base_image.is_there(where.project, where.settings))
+    return base_image.provide(where.project, where.settings)
 
 
 def put(made: Proposal) -> None:
@@ -83,10 +83,10 @@ def _renew(where: Site, lists: Sequence[_List], missing: Missing) -> None:
         f"{console.count(len(missing.debs), 'locked Debian package')} gone from Debian's archive "
         f"({missing.named()}): renewing the Debian locks"
     )
-    projects = stack.projects()
-    for project in projects:
+    every = projects.every()
+    for project in every:
         proposal.require_writable(project)
-    with proposal.propose(*projects) as made:
+    with proposal.propose(*every) as made:
         made.secured = apt_resolver.lock(made.copies.values(), where.settings)
         copies = [(made.copies[project.name], name) for project, name in lists]
         half_way = debs.fetch(_wanted(copies), where.settings)
@@ -109,7 +109,7 @@ def _lists(where: Site, images: Iterable[str], *, bootstrap: bool) -> tuple[_Lis
     layers = {layer for image in images for layer in where.family.takes(image)}
     return tuple(
         (project, name)
-        for project in where.stack.chain
+        for project in where.project.chain
         for name in apt_lock.lists(project)
         if (name == apt_lock.DEBIAN and bootstrap)
         or name == apt_lock.BASE

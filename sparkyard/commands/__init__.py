@@ -60,7 +60,9 @@ def sessions() -> Iterator[Session]:
     for image in family.published:
         summary = f"Build {image.name} ({image.summary})."
         yield Session(image.session, "build", image.session, summary)
-    for image in (each for each in family.published if family.role(each.name) or each.project):
+    for image in family.published:
+        if not (family.role(image.name) or image.project):
+            continue
         summary = f"Push {image.name} and the images that it needs."
         yield Session(f"push_{image.session}", "push", image.session, summary)
 

@@ -37,10 +37,9 @@ def main(argv: list[str], session: Session = _ALL) -> int:
     for where, built, other in done:
         _show(built)
         if other:
-            of_stack = "" if where.is_default else f" -- --stack {where.stack.name}"
             console.note(
                 f"{other.image} does not go with this build ({console.some(other.because)}): "
-                f"run `nox -s {where.family[other.image].session}{of_stack}`, too"
+                f"run `{where.build_command(other.image)}`, too"
             )
     return 0
 

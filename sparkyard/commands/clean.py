@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from sparkyard import commands, console, evidence, paths
 from sparkyard.builds import turn
 from sparkyard.engine import engine
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.fetch import store
 from sparkyard.plan import plan
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
 
 
 def _clean(chosen: argparse.Namespace) -> None:
-    images = _images(plan.sites(stack.ALL))
+    images = _images(plan.sites(projects.ALL))
     if chosen.old:
         newest = {digest for tag, digest in images.items() if not _build_of(tag)}
         images = {tag: digest for tag, digest in images.items() if digest not in newest}
@@ -74,5 +74,5 @@ def _images(sites: Iterable[plan.Site]) -> dict[str, str]:
 def _build_of(tag: str) -> str:
     """Return what follows the stack's or project's name in a tag: nothing for a moving tag."""
     name = tag.rpartition(":")[2]
-    names = sorted((*stack.known(), *stack.others()), key=len, reverse=True)
+    names = sorted((*projects.stacks(), *projects.others()), key=len, reverse=True)
     return name.removeprefix(next((known for known in names if name.startswith(known)), ""))

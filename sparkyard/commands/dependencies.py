@@ -15,8 +15,8 @@ from sparkyard.builds.failure import explain
 from sparkyard.builds.proposal import Move, Proposal
 from sparkyard.engine import engine
 from sparkyard.errors import OutdatedLocksError, StaleLockError
-from sparkyard.family import images, stack
-from sparkyard.family.stack import Stack
+from sparkyard.family import images, projects
+from sparkyard.family.projects import Project
 from sparkyard.fetch import sources
 from sparkyard.locks import current, dependencies, jar_resolver, jars, spark_jars
 from sparkyard.locks.current import APT, JARS, KINDS, PYTHON
@@ -39,11 +39,11 @@ def main(argv: list[str]) -> int:
     kinds = tuple(chosen.only or KINDS)
     upgrade = ["."] if chosen.upgrade == [] else chosen.upgrade or []
     with nullcontext() if chosen.check else turn.taken():
-        projects = stack.projects()
-        named = [stack.load(chosen.stack)] if chosen.stack else projects
+        every = projects.every()
+        named = [projects.load(chosen.stack)] if chosen.stack else every
         if not chosen.check:
-            with proposal.propose(*projects) as made:
-                names = [each.name for each in named]
+            with proposal.propose(*every) as made:
+                names = [project.name for project in named]
                 _lock(names, made, kinds, upgrade, only=bool(chosen.only))
                 if chosen.dry_run:
                     _show(made.moves(), list(made.files()), as_json=chosen.json)
@@ -128,7 +128,7 @@ def _is_current(check: Callable[[Path], None], directory: Path) -> bool:
     return True
 
 
-def _lock_jars(copy: Stack, site: Settings) -> None:
+def _lock_jars(copy: Project, site: Settings) -> None:
     """Resolve the jars in a container on the base image."""
     bundle = settings.ca_bundle(site)
     base = base_image.named(copy, site)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sparkyard import commands, versions
 from sparkyard.errors import UnknownNameError, VersionError
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.names import nearest
 from sparkyard.plan import plan
 from sparkyard.record import diff
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     chosen = _parse(argv)
     before, after = (_record(named) for named in (chosen.before, chosen.after))
     changes = diff.changes(before, after)
-    only = "" if chosen.stack == stack.ALL else chosen.stack
+    only = "" if chosen.stack == projects.ALL else chosen.stack
     stacks = [name for of in changes.stacks for name in (of.before, of.after) if name]
     images = [image.name for of in changes.stacks for image in of.images]
     for what, name, names in (("stack", only, stacks), ("image", chosen.image, images)):
@@ -58,7 +58,7 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("before", metavar="BEFORE", help="the earlier release")
     parser.add_argument("after", metavar="AFTER", help="the later release")
     parser.add_argument("--image", default="", help="only what concerns this image")
-    commands.add_stack(parser, stack.ALL, several=True)
+    commands.add_stack(parser, projects.ALL, several=True)
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--json", action="store_true", help="print a JSON document")
     how.add_argument("--markdown", action="store_true", help="print Markdown")

@@ -10,7 +10,7 @@ from pathlib import Path
 from sparkyard import commands, console, paths
 from sparkyard.command import run
 from sparkyard.errors import CommandFailedError, LintError, SparkyardError
-from sparkyard.family import images, stack
+from sparkyard.family import images, projects
 from sparkyard.files import toml_file
 from sparkyard.locks import current
 
@@ -95,7 +95,7 @@ def _images() -> None:
 
 def _locks() -> None:
     family = images.load()
-    for project in stack.projects():
+    for project in projects.every():
         current.check(project, family.on(project.name))
 
 

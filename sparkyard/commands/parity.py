@@ -27,8 +27,8 @@ from sparkyard.errors import ImageMissingError, ParityError
 from sparkyard.evidence import Evidence
 from sparkyard.facts import facts, layers
 from sparkyard.facts.identity import ImageIdentity
-from sparkyard.family import images
-from sparkyard.family.images import DRIVES
+from sparkyard.family import images, projects
+from sparkyard.family.images import DRIVES, SERVES
 from sparkyard.parity import parity
 from sparkyard.parity.parity import TABLES, Report, Row, Verdict
 from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, Table
@@ -67,14 +67,19 @@ def main(argv: list[str]) -> int:
         return _on_cluster(options)
     pairs = _pairs(options)
     documents, broken = [], []
-    for pair in pairs:
-        report, shared = _compare(pair)
-        if options.json:
-            documents.append(as_json(pair.driver, pair.executors, report, shared))
-        else:
-            show(pair.driver, pair.executors, report, shared, options.failures)
-        if not report.holds:
-            broken.append(failure(pair.driver, pair.executors, report))
+    proven: list[Evidence] = []
+    try:
+        for pair in pairs:
+            report, shared, outcomes = _compare(pair)
+            proven += outcomes
+            if options.json:
+                documents.append(as_json(pair.driver, pair.executors, report, shared))
+            else:
+                show(pair.driver, pair.executors, report, shared, options.failures)
+            if not report.holds:
+                broken.append(failure(pair.driver, pair.executors, report))
+    finally:
+        _record(proven)
     if options.json:
         print(json.dumps({"pairs": documents} if len(documents) > 1 else documents[0], indent=2))
     if len(broken) > 1:
@@ -112,13 +117,16 @@ def _pairs(options: argparse.Namespace) -> list[_Pair]:
         for here in sites
         for edge in here.family.edges
         # A driver and its executors are of one stack; a hub serves the images of every stack.
-        for there in ([here] if edge.kind == DRIVES else sites)
+        for there in ([here] if edge.kind == DRIVES else plan.sites(projects.ALL))
         if edge.second in there.family
     ]
-    hubs = {pair.driver for pair in pairs if pair.table is not TABLES[DRIVES]}
-    for absent in (missing := hubs - engine.inspect(hubs).keys()):
+    served = [pair for pair in pairs if pair.table is TABLES[SERVES]]
+    missing = {name for pair in served for name in (pair.driver, pair.executors)}
+    missing -= engine.inspect(missing).keys()
+    for absent in sorted({pair.driver for pair in served} & missing):
         told.note(f"{absent} is not built, and not compared with what it serves")
-    built = [pair for pair in pairs if pair.driver not in missing]
+    unbuilt = [pair for pair in served if missing & {pair.driver, pair.executors}]
+    built = [pair for pair in pairs if pair not in unbuilt]
     if not built:
         raise ImageMissingError(
             "There are no two images here that must agree: nothing was compared.",
@@ -127,8 +135,8 @@ def _pairs(options: argparse.Namespace) -> list[_Pair]:
     return built
 
 
-def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:
-    """Compare two images, and keep what that proves of them."""
+def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison, tuple[Evidence, ...]]:
+    """Compare two images; return the report and what it proves of them."""
     began = time.monotonic()
     before = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     shared = layers.compare(pair.driver, pair.executors)
@@ -137,9 +145,8 @@ def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:
     )
     seconds = time.monotonic() - began
     after = (facts.resolve(pair.driver), facts.resolve(pair.executors))
-    if before == after:  # else a tag moved meanwhile
-        _record(before, report, seconds, own=pair.own)
-    return report, shared
+    proven = _proven(before, report, seconds, own=pair.own) if before == after else ()
+    return report, shared, proven  # nothing is proven where a tag moved meanwhile
 
 
 def _parse(argv: list[str]) -> argparse.Namespace:
@@ -246,23 +253,32 @@ def _live_json(
     }
 
 
-def _record(
+def _record(proven: Iterable[Evidence]) -> None:
+    outcomes = evidence.together(proven)
+    for outcome in outcomes:
+        evidence.record(outcome)
+    if outcomes:
+        told.note(f"recorded the part parity of {', '.join(each.image for each in outcomes)}")
+
+
+def _proven(
     pair: tuple[ImageIdentity, ImageIdentity], report: Report, seconds: float, *, own: bool
-) -> None:
-    """Keep what was found of the family's own driver and executors; others are none of it.
+) -> tuple[Evidence, ...]:
+    """Return what was found of images at the ends of the family's edges; others are none of it.
 
     Two images that were named and disagree say nothing about either: only a failure of the
-    family's `own` pair, as it is built, counts against it.
+    family's `own` pair, as it is built, counts against it. What a hub serves is not held to it: the
+    outcome is the hub's.
     """
     names = [image.labels.get(f"{plan.LABEL}.image", "") for image in pair]
-    if not all(names) or not (own or report.holds):
-        return
-    family = images.load()
-    if tuple(names) not in family.pairs:
-        return
-    for each in evidence_of(names, [image.digest for image in pair], report, seconds):
-        evidence.record(each)
-    told.note(f"recorded the part parity of {' and '.join(names)}")
+    kinds = [edge.kind for edge in images.load().edges if list(edge[1:]) == names]
+    if report.table not in [TABLES[kind] for kind in kinds] or not (own or report.holds):
+        return ()
+    first, second = evidence_of(names, [image.digest for image in pair], report, seconds)
+    if report.table is TABLES[DRIVES]:
+        return first, second
+    of_stack = f"{names[1]}:{pair[1].labels.get(f'{plan.LABEL}.stack', '')}"
+    return (dataclasses.replace(first, beside={of_stack: second.digest}),)
 
 
 def evidence_of(

@@ -16,6 +16,6 @@ def main(argv: list[str]) -> int:
     parser.parse_args(argv)
     with turn.taken():
         where = plan.site()  # all stacks stand on one Debian
-        digest = base_image.pin(where.stack, where.settings)
-        print(f"{base_image.reference(where.stack, where.settings)}@{digest}")
+        digest = base_image.pin(where.project, where.settings)
+        print(f"{base_image.reference(where.project, where.settings)}@{digest}")
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from sparkyard import commands, console
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.plan import plan
 
 _NAMED = 4
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> int:
     if chosen.json:
         # One stack's plan stands alone, as it did before there were several.
         documents = [made.as_document() for made in plans]
-        several = chosen.stack == stack.ALL
+        several = chosen.stack == projects.ALL
         print(json.dumps({"stacks": documents} if several else documents[0], indent=2))
         return 0
     rows = []
@@ -33,6 +33,6 @@ def main(argv: list[str]) -> int:
             more = len(step.because) - _NAMED
             because = ", ".join(step.because[:_NAMED]) + (f" and {more} more" if more > 0 else "")
             todo = "rebuild" if step.rebuild else "up to date"
-            rows.append((step.image, made.stack.name, todo, because))
+            rows.append((step.image, made.project.name, todo, because))
     console.table(("image", "stack", "plan", "because of"), rows)
     return 0

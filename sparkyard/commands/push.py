@@ -57,7 +57,7 @@ def main(argv: list[str], session: Session = _ALL) -> int:
         else:
             done += pushing.send(registry, group, console.note)
     if chosen.json:
-        document = {"registry": registry.host, "images": [_as_json(each) for each in done]}
+        document = {"registry": registry.host, "images": [_as_json(pushed) for pushed in done]}
         print(json.dumps(document, indent=2))
         return 0
     _show(registry.host, done, rehearsed=chosen.dry_run)
@@ -69,10 +69,10 @@ def _warn(gap: str) -> None:
 
 
 def _show(host: str, done: Sequence[Pushed], *, rehearsed: bool) -> None:
-    # Without a table, which takes long to draw, where there is nothing to say of each.
-    if not any(each.set or each.sent.blobs or each.sent.mounted for each in done):
-        for each in done:
-            print(f"{host}/{each.repository}@{each.digest} is there, with its tags")
+    # Without a table, which takes long to draw, where there is nothing to say of an image.
+    if not any(pushed.set or pushed.sent.blobs or pushed.sent.mounted for pushed in done):
+        for pushed in done:
+            print(f"{host}/{pushed.repository}@{pushed.digest} is there, with its tags")
         return
     console.note("nothing is changed:" if rehearsed else f"at {host} now:")
     would = "would be " if rehearsed else ""
@@ -80,25 +80,25 @@ def _show(host: str, done: Sequence[Pushed], *, rehearsed: bool) -> None:
         ("image", "digest", f"{would}sent", f"{would}mounted", "was there", f"{would}tagged"),
         (
             (
-                each.repository,
-                each.digest.removeprefix("sha256:")[:_SHORT],
-                console.size(each.sent.bytes),
-                console.size(each.sent.mounted_bytes),
-                console.size(each.sent.there_bytes),
-                "\n".join(each.set),
+                pushed.repository,
+                pushed.digest.removeprefix("sha256:")[:_SHORT],
+                console.size(pushed.sent.bytes),
+                console.size(pushed.sent.mounted_bytes),
+                console.size(pushed.sent.there_bytes),
+                "\n".join(pushed.set),
             )
-            for each in done
+            for pushed in done
         ),
     )
 
 
-def _as_json(each: Pushed) -> dict[str, object]:
+def _as_json(pushed: Pushed) -> dict[str, object]:
     return {
-        "image": each.image.name,
-        "repository": each.repository,
-        "digest": each.digest,
-        "immutable": list(each.tags.immutable),
-        "moving": list(each.tags.moving),
-        "set": list(each.set),
-        "sent": asdict(each.sent),
+        "image": pushed.image.name,
+        "repository": pushed.repository,
+        "digest": pushed.digest,
+        "immutable": list(pushed.tags.immutable),
+        "moving": list(pushed.tags.moving),
+        "set": list(pushed.set),
+        "sent": asdict(pushed.sent),
     }

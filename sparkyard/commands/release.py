@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sparkyard import commands, console, git, paths, tags, versions
 from sparkyard.errors import GitError
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.git import Checkout
 from sparkyard.plan import plan
 from sparkyard.record.record import Record
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     """
     chosen = _parse(argv)
     version = tags.check_version(chosen.version)
-    sites = plan.sites(chosen.stack or stack.ALL)
+    sites = plan.sites(chosen.stack or projects.ALL)
     checkout = git.checkout()
     if chosen.push:
         git.require_origin(version)
@@ -76,7 +76,7 @@ def _finish(chosen: argparse.Namespace, place: Place, done: ReleaseFiles) -> int
 def _parse(argv: list[str]) -> argparse.Namespace:
     parser = commands.parser("release", __doc__)
     parser.add_argument("version", help="the version, after semver.org: 1.4.0, 1.5.0-rc.1")
-    commands.add_stack(parser, stack.ALL, several=True)
+    commands.add_stack(parser, projects.ALL, several=True)
     parser.add_argument("--push", action="store_true", help="push the git tag to origin, too")
     parser.add_argument(
         "--allow-untested", action="store_true",
@@ -135,7 +135,7 @@ def _begin(request: Request, desk: Desk) -> ReleaseFiles:
 
 def _digests(stacks: Sequence[StackCandidates]) -> dict[Unit, str]:
     return {
-        (on.site.stack.name, name): digest for on in stacks for name, digest in on.digests.items()
+        (on.site.project.name, name): digest for on in stacks for name, digest in on.digests.items()
     }
 
 

@@ -50,53 +50,52 @@ def main(argv: list[str]) -> int:
 def _not_built(where: Site, names: Iterable[str], built: Collection[str]) -> dict[str, str]:
     """Return the command that builds each image which was asked for and is not there."""
     asked = {where.family.find(name).name for name in names}
-    of_stack = "" if where.is_default else f" -- --stack {where.stack.name}"
     return {
-        where.with_stack(image.name): f"nox -s {image.session}{of_stack}"
+        where.with_stack(image.name): where.build_command(image.name)
         for image in where.family.published
         if image.name not in built and (not asked or image.name in asked)
     }
 
 
-def as_json(each: Tagged) -> dict[str, object]:
+def as_json(tagged: Tagged) -> dict[str, object]:
     """Return all that is printed of one image, ready for `json.dumps`."""
     return {
-        "image": each.image.name,
-        "reference": each.identity.reference,
-        "digest": each.identity.digest,
-        "current": each.current,
-        "tags": [{"tag": tag, "kind": kind, "from": source} for tag, kind, source in _rows(each)],
-        "labels": labels(each),
+        "image": tagged.image.name,
+        "reference": tagged.identity.reference,
+        "digest": tagged.identity.digest,
+        "current": tagged.current,
+        "tags": [{"tag": tag, "kind": kind, "from": source} for tag, kind, source in _rows(tagged)],
+        "labels": labels(tagged),
         "evidence": {
             known.part: {"good": known.good, **_counts(known), "at": known.at}
-            for known in evidence.of(each.identity.digest)
+            for known in evidence.of(tagged.identity.digest)
         },
     }
 
 
-def labels(each: Tagged) -> dict[str, str]:
+def labels(tagged: Tagged) -> dict[str, str]:
     """Return an image's labels without the long list of its inputs, which the plan shows."""
     return {
         name: value
-        for name, value in sorted(each.identity.labels.items())
+        for name, value in sorted(tagged.identity.labels.items())
         if name.startswith(_LABELS) and name != INPUTS_LABEL
     }
 
 
-def _rows(each: Tagged) -> list[tuple[str, str, str]]:
-    kinds = (("immutable", each.tags.immutable), ("moving", each.tags.moving))
-    return [(tag, kind, each.tags.sources[tag]) for kind, some in kinds for tag in some]
+def _rows(tagged: Tagged) -> list[tuple[str, str, str]]:
+    kinds = (("immutable", tagged.tags.immutable), ("moving", tagged.tags.moving))
+    return [(tag, kind, tagged.tags.sources[tag]) for kind, some in kinds for tag in some]
 
 
-def _show(each: Tagged, needed: tuple[str, ...]) -> None:
-    print(f"{each.identity.reference}\n{each.identity.digest}")
-    if not each.current:
+def _show(tagged: Tagged, needed: tuple[str, ...]) -> None:
+    print(f"{tagged.identity.reference}\n{tagged.identity.digest}")
+    if not tagged.current:
         print("The checkout would build another image now: this one bears no commit and no branch.")
-    console.table(("tag", "kind", "computed from"), _rows(each))
+    console.table(("tag", "kind", "computed from"), _rows(tagged))
     print()
-    console.table(("label", "value"), labels(each).items())
+    console.table(("label", "value"), labels(tagged).items())
     print()
-    known = {one.part: one for one in evidence.of(each.identity.digest)}
+    known = {one.part: one for one in evidence.of(tagged.identity.digest)}
     rows = []
     for part in dict.fromkeys((*needed, *known)):
         one = known.get(part)

@@ -19,7 +19,6 @@ from sparkyard.builds.build import build
 from sparkyard.command import run
 from sparkyard.engine import engine
 from sparkyard.errors import TestsFailedError, UnknownNameError
-from sparkyard.family import stack
 from sparkyard.kubernetes import leftovers
 from sparkyard.names import nearest
 from sparkyard.plan import plan
@@ -27,9 +26,6 @@ from sparkyard.plan.plan import Site
 
 PARTS = ("kubernetes", "e2e", "images", "unit")
 """The directories of tests/; those that wait longest begin first, and the others fill the time."""
-
-DURATIONS = paths.BUILD / "tests" / "durations.json"
-"""The seconds of each test of the last run, its set-up included."""
 
 LABEL = "io.sparkyard.test"
 """Borne by all that a test run makes in the engine, and by its namespaces on a cluster; its value
@@ -64,49 +60,50 @@ def main(argv: list[str]) -> int:
         print("\n".join(f"removed {what}" for what in removed) or "nothing was left")
         return 0
     parts = _parts(chosen.only, chosen.image)
-    exit_codes: list[int] = []
-    broken: list[str] = []
-    sites = plan.sites(chosen.stack, locked=chosen.locked)
-    for where, _ in plan.having(sites, [chosen.image] if chosen.image else []):
-        # Spark's own tests are of stacks alone.
-        own = parts if where.stack.is_stack else tuple(part for part in parts if part == "images")
-        if not own:
-            continue
-        code, results = _on(where, own, chosen, rest)
-        exit_codes.append(code)
-        broken += results.broken if results else ()
-        if code == _INTERRUPTED:
-            break
-        parts = tuple(part for part in parts if part != "unit")  # they are of no stack
-        if not parts:
-            break
-    # A restriction may leave nothing of one stack: that there was nothing at all is a mistake.
-    ran = [code for code in exit_codes if code != _NOTHING_RUN] or [_NOTHING_RUN]
-    _finish(next((code for code in ran if code), 0), broken)
+    sites = _sites(chosen, parts)
+    if not any(where.project.is_stack for where in sites):  # Spark's own tests are of stacks alone
+        parts = tuple(part for part in parts if part == "images")
+    code, results = _run(sites, parts, chosen, rest) if parts else (_NOTHING_RUN, None)
+    _finish(code, results.broken if results else ())
     return 0
 
 
-def _on(
-    where: Site, parts: tuple[str, ...], chosen: argparse.Namespace, rest: list[str]
+def _sites(chosen: argparse.Namespace, parts: Sequence[str]) -> list[Site]:
+    """Return what is tested: projects that no stack owns have tests of their images alone."""
+    known = plan.sites(chosen.stack, locked=chosen.locked)
+    having = plan.having(known, [chosen.image] if chosen.image else [])
+    return [where for where, _ in having if where.project.is_stack or "images" in parts]
+
+
+def _run(
+    sites: Sequence[Site], parts: Sequence[str], chosen: argparse.Namespace, rest: list[str]
 ) -> tuple[int, test_results.Results | None]:
-    """Run tests on one stack or project, and return pytest's exit code and the results."""
+    """Run tests on some stacks and projects; return pytest's exit code and the results."""
+    before: list[dict[str, str]] = []
     if set(parts) != {"unit"}:
-        with turn.taken():
-            where = plan.site(where.stack.name, locked=chosen.locked)
-            built = build(where, ())  # all of them: tests of one image compare it with others
-        if built.plan.rebuilds:
-            console.note(f"built what the tests need in {built.seconds:.0f} s")
-    pytest = [sys.executable, "-m", "pytest", *_options(chosen, where), *_side_by_side(rest)]
+        sites = [_built(where, locked=chosen.locked) for where in sites]
+        before = [_digests(where) for where in sites]
+    pytest = [sys.executable, "-m", "pytest", *_options(chosen, sites), *_side_by_side(rest)]
     pytest += [str(paths.ROOT / "tests" / part) for part in parts]
-    before = _digests(where) if set(parts) != {"unit"} else {}
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "results.json"
         exit_code = bootstrap.call([*pytest, "--results", str(file), *rest])
         results = test_results.read(file)
-        added = os.environ.get("PYTEST_ADDOPTS", "")
-        if before and not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
-            _record(where, results, before)
+    added = os.environ.get("PYTEST_ADDOPTS", "")
+    if not _some(chosen, parts) and not _restricted(chosen.k, rest, added):
+        for where, digests in zip(sites, before, strict=False):
+            _record(where, results, digests)
     return exit_code, results
+
+
+def _built(where: Site, *, locked: bool) -> Site:
+    """Build all images of a stack, since tests of one compare it with others."""
+    with turn.taken():
+        where = plan.site(where.project.name, locked=locked)
+        built = build(where, ())
+    if built.plan.rebuilds:
+        console.note(f"built what the tests need in {built.seconds:.0f} s")
+    return where
 
 
 def _parse(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
@@ -161,14 +158,11 @@ def _parts(only: list[str], image: str) -> tuple[str, ...]:
     return ("images",) if image else PARTS
 
 
-def _options(chosen: argparse.Namespace, where: Site) -> list[str]:
-    options = ["--stack", where.stack.name]
-    options += ["--image", where.family.find(chosen.image).name] if chosen.image else []
+def _options(chosen: argparse.Namespace, sites: Sequence[Site]) -> list[str]:
+    options = [f"--stack={where.project.name}" for where in sites]
+    options += ["--image", sites[0].family.find(chosen.image).name] if chosen.image else []
     options += ["-k", chosen.k] if chosen.k else []
     options += ["--nightly"] if chosen.nightly else []
-    # Where all stacks are tested, the default one answers for what is the same on each.
-    brief = chosen.stack == stack.ALL and not where.is_default and not chosen.nightly
-    options += ["--brief"] if brief else []
     options += ["--keep"] if chosen.keep else []
     return options
 
@@ -180,9 +174,9 @@ def _side_by_side(rest: Sequence[str]) -> list[str]:
     return ["-n", str(WORKERS), "--no-loadscope-reorder"]
 
 
-def _some(chosen: argparse.Namespace, parts: tuple[str, ...]) -> bool:
+def _some(chosen: argparse.Namespace, parts: Sequence[str]) -> bool:
     """Tell whether a nightly run takes some directories alone: its tests are one part of all."""
-    return chosen.nightly and (parts != PARTS or bool(chosen.image))
+    return chosen.nightly and (tuple(parts) != PARTS or bool(chosen.image))
 
 
 def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:
@@ -194,8 +188,7 @@ def _restricted(expression: str, rest: Sequence[str], added: str) -> bool:
 def _digests(where: Site) -> dict[str, str]:
     """Return the digest of each published image that is built."""
     names = {where.name(image.name): image.name for image in where.family.published}
-    found = engine.inspect(names)
-    return {name: str(found[tag]["Id"]) for tag, name in names.items() if tag in found}
+    return {names[tag]: str(image["Id"]) for tag, image in engine.inspect(names).items()}
 
 
 def _record(where: Site, results: test_results.Results | None, before: Mapping[str, str]) -> None:
@@ -205,15 +198,14 @@ def _record(where: Site, results: test_results.Results | None, before: Mapping[s
     if _digests(where) != before:
         console.note("nothing was recorded: images were built anew while their tests ran")
         return
-    found = test_results.evidence_of(results, where.family, before, git.known(), evidence.now())
-    if not found:
+    outcomes = test_results.evidence_of(results, where.family, before, git.known(), evidence.now())
+    if not outcomes:
         console.note("nothing was recorded: of no image did all the tests of a part run")
-    for each in found:
-        evidence.record(each)
     by_part: dict[str, list[str]] = {}
-    for each in found:
-        mark = "" if each.good else f" ({each.failed} failed)"
-        by_part.setdefault(each.part, []).append(f"{each.image}{mark}")
+    for outcome in outcomes:
+        evidence.record(outcome)
+        mark = "" if outcome.good else f" ({outcome.failed} failed)"
+        by_part.setdefault(outcome.part, []).append(f"{outcome.image}{mark}")
     for part, names in by_part.items():
         console.note(f"recorded the part {part} of {', '.join(names)}")
 
@@ -243,20 +235,20 @@ def _finish(exit_code: int, broken: Sequence[str] = ()) -> None:
 def left_over(of_run: str = "") -> dict[str, list[str]]:
     """Return what there is of a test run in the engine, by kind: of any run when none is named."""
     label = f"label={LABEL}={of_run}" if of_run else f"label={LABEL}"
-    found: dict[str, list[str]] = {}
+    left: dict[str, list[str]] = {}
     for kind in KINDS:
         every = ["--all"] if kind == "container" else []
         listed = run(["docker", kind, "ls", *every, "--quiet", "--filter", label], check=False)
         if names := list(dict.fromkeys(listed.stdout.split())):
-            found[kind] = names
-    return found
+            left[kind] = names
+    return left
 
 
-def remove(found: Mapping[str, Sequence[str]]) -> list[str]:
+def remove(things: Mapping[str, Sequence[str]]) -> list[str]:
     """Remove things by kind, and return each as `kind name`."""
     removed = []
     for kind in KINDS:
-        if names := found.get(kind):
+        if names := things.get(kind):
             force = [] if kind == "network" else ["--force"]
             run(["docker", kind, "rm", *force, *names], check=False)
             removed += [f"{kind} {name}" for name in names]

@@ -16,9 +16,6 @@ from sparkyard.command import run
 from sparkyard.errors import EngineMissingError
 from sparkyard.settings import DEBIAN_ARCHIVE
 
-OLDEST_PACKAGED = (25, 0)
-"""Oldest docker.io worth installing: the first whose containerd store builds with buildx."""
-
 _PACKAGES = ("docker.io", "docker-buildx", "containerd")
 _TOOLS = ("iptables", "ca-certificates", "mmdebstrap")
 _NEWER_SUITE = {"bookworm": "trixie"}

@@ -91,10 +91,10 @@ def _stages(commands: Iterable[buildkit.Command], file: Path) -> list[_Stage]:
 def _ancestry(stages: list[_Stage]) -> list[_Stage]:
     """Return the last stage and those that it stands on."""
     named = {name: stage for stage in stages if (name := stage[0])}
-    found = [stages[-1]]
-    while (above := named.get(found[-1][1])) and above not in found:
-        found.append(above)
-    return found
+    ancestry = [stages[-1]]
+    while (above := named.get(ancestry[-1][1])) and above not in ancestry:
+        ancestry.append(above)
+    return ancestry
 
 
 def _sources(command: buildkit.Command) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sparkyard import paths
 from sparkyard.errors import ImageGraphError, MalformedFileError, UnknownNameError
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.files import toml_file
 from sparkyard.names import nearest
 
@@ -42,7 +42,7 @@ class Image:
         parent: the image that it stands on; "" for a part that stands on nothing.
         session: the session that builds it; empty for a part of other images.
         stacks: those that it is built on; all when empty.
-        project: of one that no stack owns, its project; see stack.py.
+        project: of one that no stack owns, its project; see projects.py.
         drives: the executors' image that must agree with this one, a driver's; else empty.
         serves: the single-user server's image that must agree with this one, a hub's; else empty.
         takes: the shared layers and parts that it takes in.
@@ -76,7 +76,7 @@ class Image:
 
         A part is of whatever is built of it.
         """
-        if self.published and (self.project or name in stack.others()):
+        if self.published and (self.project or name in projects.others()):
             return name == self.project
         return not self.stacks or name in self.stacks
 
@@ -105,21 +105,21 @@ class Family:
     """All images, or those of one stack or project, each after its parent.
 
     Attributes:
-        stack: the stack or project whose images they are; empty for all.
+        project: the name of the stack's or other project whose images they are; empty for all.
         elsewhere: the images of others alone.
     """
 
     images: tuple[Image, ...]
     default_stack: str
     namespace: str
-    stack: str = ""
+    project: str = ""
     elsewhere: tuple[Image, ...] = ()
 
     def on(self, name: str) -> Family:
         """Return the images that are built for a stack, or a project that no stack owns."""
         here = tuple(image for image in self.images if image.is_on(name))
         there = tuple(image for image in self.images if not image.is_on(name))
-        return replace(self, images=here, stack=name, elsewhere=there)
+        return replace(self, images=here, project=name, elsewhere=there)
 
     def __getitem__(self, name: str) -> Image:
         for image in self.images:
@@ -148,9 +148,9 @@ class Family:
         for image in self.elsewhere:
             if name in (image.name, image.session):
                 where = image.project or next(iter(image.stacks), self.default_stack)
-                add = f", or add {self.stack} to its stacks in images/images.toml"
+                add = f", or add {self.project} to its stacks in images/images.toml"
                 raise UnknownNameError(
-                    f"{image.name} is not built on the stack {self.stack}.",
+                    f"{image.name} is not built on the stack {self.project}.",
                     f"Take --stack {where}{add if image.stacks else ''}.",
                 )
 
@@ -306,21 +306,21 @@ def _stacks(entry: dict[str, Any], where: str) -> tuple[str, ...]:
             "Name the stacks that it is built on, or leave stacks out: then it is on all.",
         )
     for name in named:
-        if name not in stack.known():
+        if name not in projects.stacks():
             raise UnknownNameError(
                 f'{where} is built on the stack "{name}", which does not exist.',
-                nearest(name, stack.known()),
+                nearest(name, projects.stacks()),
             )
     return named
 
 
 def _project(entry: Mapping[str, object], where: str) -> str:
     name = entry.get("project", "")
-    if name not in ("", *stack.others()):
+    if name not in ("", *projects.others()):
         raise UnknownNameError(
             f'{where} is of the project "{name}", which does not exist: package-dependencies/ has '
             "no such directory with a project.toml.",
-            nearest(str(name), stack.others()),
+            nearest(str(name), projects.others()),
         )
     for other in ("stacks", "drives"):
         if name and other in entry:
@@ -336,7 +336,7 @@ def _check_stacks(images: Mapping[str, Image], file: Path) -> None:
     for image in images.values():
         others = [images[name] for name in (*image.needs, image.drives) if name in images]
         for other in others:
-            for name in (image.project,) if image.project else image.stacks or stack.known():
+            for name in (image.project,) if image.project else image.stacks or projects.stacks():
                 if not other.is_on(name):
                     raise ImageGraphError(
                         f"{file}: {image.name} is built on {name}, and {other.name}, which goes "

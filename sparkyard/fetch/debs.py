@@ -29,7 +29,7 @@ from sparkyard.errors import (
     NetworkError,
     SparkyardError,
 )
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.fetch import store
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import LockedDeb
@@ -74,9 +74,9 @@ class Missing:
         return f"{first} and {more} more" if more > 0 else first
 
 
-def of_lists(stack: Stack, names: Iterable[str]) -> tuple[Wanted, ...]:
-    """Return what some lists of a stack lock."""
-    locks = [apt_lock.locked(stack, name) for name in names]
+def of_lists(project: Project, names: Iterable[str]) -> tuple[Wanted, ...]:
+    """Return what some lists of a project lock."""
+    locks = [apt_lock.locked(project, name) for name in names]
     return tuple(Wanted(deb, lock.snapshot) for lock in locks for deb in lock.debs)
 
 
@@ -128,22 +128,22 @@ def must(missing: Missing, settings: Settings) -> None:
         )
 
 
-def lay_out(stack: Stack, name: str) -> Path:
+def lay_out(project: Project, name: str) -> Path:
     """Lay a list's packages out in a directory, where builds take them from, and return it.
 
     All of them must be in the store.
     """
-    directory = place(stack, name)
+    directory = place(project, name)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    for deb in apt_lock.locked(stack, name).debs:
+    for deb in apt_lock.locked(project, name).debs:
         store.link(deb.sha256, directory / deb.file)
     return directory
 
 
-def place(stack: Stack, name: str) -> Path:
+def place(project: Project, name: str) -> Path:
     """Return the directory in which a list's packages are laid out."""
-    return paths.cache() / "debs" / stack.name / name
+    return paths.cache() / "debs" / project.name / name
 
 
 def _from_snapshot(host: _Host, gone: list[Wanted]) -> Missing:

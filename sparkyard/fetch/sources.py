@@ -12,7 +12,7 @@ from pathlib import Path
 from sparkyard import paths
 from sparkyard.command import mask, run
 from sparkyard.errors import CommandFailedError, HashMismatchError, MirrorError
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.fetch import store
 from sparkyard.locks import dependencies, python_lock, source_archive
 from sparkyard.locks.python_lock import Package
@@ -22,12 +22,12 @@ _TIME = 600
 """Seconds in which a repository has to be there."""
 
 
-def place(stack: Stack, group: str) -> Path:
+def place(project: Project, group: str) -> Path:
     """Return the directory with the archives of a group of packages, for its build."""
-    return paths.cache() / "sources" / stack.name / group
+    return paths.cache() / "sources" / project.name / group
 
 
-def archive(package: Package, stack_directory: Path, settings: Settings) -> str:
+def archive(package: Package, directory: Path, settings: Settings) -> str:
     """Make the archive of a package, keep it in the store, and return its sha256.
 
     Raises:
@@ -37,29 +37,29 @@ def archive(package: Package, stack_directory: Path, settings: Settings) -> str:
     if package.kind == python_lock.GIT:
         content = _of_git(package, settings)
     else:
-        content = source_archive.of_checkout(package, stack_directory)
+        content = source_archive.of_checkout(package, directory)
     sha256 = source_archive.digest(content)
     store.put(sha256, [content])
     return sha256
 
 
-def lay_out(stack: Stack, group: str, settings: Settings) -> None:
+def lay_out(project: Project, group: str, settings: Settings) -> None:
     """Put the archives of a group of packages, as they are locked, where its build has them.
 
     Raises:
         HashMismatchError: a git repository has other files than were locked.
         StaleLockError, MirrorError: as `archive`.
     """
-    directory = place(stack, group)
-    text = dependencies.exported(stack.dependencies, group).read_text()
+    directory = place(project, group)
+    text = dependencies.exported(project.dependencies, group).read_text()
     locked = python_lock.archives(text)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     for wanted in locked:
         if not store.holds(wanted.sha256):
-            packages = python_lock.read(stack.dependencies / "poetry.lock")
+            packages = python_lock.read(project.dependencies / "poetry.lock")
             package = next(one for one in packages if one.name == wanted.package)
-            sha256 = archive(package, stack.dependencies, settings)
+            sha256 = archive(package, project.dependencies, settings)
             if sha256 != wanted.sha256:
                 raise HashMismatchError(
                     f"The sources of {package.name} at {mask(package.origin)} have sha256 "

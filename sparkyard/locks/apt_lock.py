@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sparkyard.errors import StaleLockError
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.files import text_file
 
 BASE = "base"
@@ -82,74 +82,75 @@ def architecture() -> str:
     return _ARCHITECTURES.get(machine, machine)
 
 
-def lists(stack: Stack) -> tuple[str, ...]:
+def lists(project: Project) -> tuple[str, ...]:
     """Return the names of the project's lists of packages, "debian" and "base" first."""
-    debian = (DEBIAN,) if stack.on is None else ()
-    base = (BASE,) if stack.packages or list_file(stack, BASE).exists() else ()
-    return (*debian, *base, *groups(stack))
+    debian = (DEBIAN,) if project.on is None else ()
+    base = (BASE,) if project.packages or list_file(project, BASE).exists() else ()
+    return (*debian, *base, *groups(project))
 
 
-def groups(stack: Stack) -> tuple[str, ...]:
+def groups(project: Project) -> tuple[str, ...]:
     """Return the names of the lists that are layers of their own."""
-    files = {file.stem for file in (stack.dependencies / "apt").glob("*.txt")}
+    files = {file.stem for file in (project.dependencies / "apt").glob("*.txt")}
     return tuple(sorted(files - {BASE}))
 
 
-def list_file(stack: Stack, name: str) -> Path:
+def list_file(project: Project, name: str) -> Path:
     """Return the file that declares a list."""
-    return stack.dependencies / "apt" / f"{name}.txt"
+    return project.dependencies / "apt" / f"{name}.txt"
 
 
-def lock_file(stack: Stack, name: str) -> Path:
+def lock_file(project: Project, name: str) -> Path:
     """Return the file that locks a list for this machine's architecture."""
-    return stack.dependencies / "apt" / f"{name}.{architecture()}.lock"
+    return project.dependencies / "apt" / f"{name}.{architecture()}.lock"
 
 
-def packages(stack: Stack, name: str) -> tuple[str, ...]:
+def packages(project: Project, name: str) -> tuple[str, ...]:
     """Return what a list asks for, as apt is asked: PACKAGE or PACKAGE/SUITE."""
     if name == DEBIAN:
         return ()
-    file = list_file(stack, name)
-    own = stack.packages if name == BASE else ()
+    file = list_file(project, name)
+    own = project.packages if name == BASE else ()
     text = text_file.read(file) if file.exists() or not own else ""
     return (*re.sub(r"#.*", "", text).split(), *own)
 
 
-def declaration(stack: Stack, name: str) -> str:
+def declaration(project: Project, name: str) -> str:
     """Return the digest of all that decides on a list's packages but the archive itself.
 
     A list comes on top of the base's packages, and a project's on top of the operating system's, so
     theirs are a part of it.
     """
-    asked = [",".join(stack.suites) if name != DEBIAN else stack.debian, *packages(stack, name)]
-    if name not in (DEBIAN, BASE) and BASE in lists(stack):
-        asked += ["", *packages(stack, BASE)]
-    if stack.on and BASE in lists(stack.on):
-        asked += ["", *packages(stack.on, BASE)]
+    suites = project.debian if name == DEBIAN else ",".join(project.suites)
+    asked = [suites, *packages(project, name)]
+    if name not in (DEBIAN, BASE) and BASE in lists(project):
+        asked += ["", *packages(project, BASE)]
+    if project.on and BASE in lists(project.on):
+        asked += ["", *packages(project.on, BASE)]
     return _sha256("\n".join(asked))
 
 
-def check_current(stack: Stack) -> None:
+def check_current(project: Project) -> None:
     """Check that every list has a lock that belongs to it, and no lock is left over.
 
     Raises:
         StaleLockError: one is missing, older than its declaration, edited, or left over.
     """
-    known = lists(stack)
+    known = lists(project)
     for name in known:
-        locked(stack, name)
-    for file in sorted((stack.dependencies / "apt").glob("*.lock")):
+        locked(project, name)
+    for file in sorted((project.dependencies / "apt").glob("*.lock")):
         if file.name.split(".")[0] not in known:
             raise StaleLockError(f"{file} locks a list that is gone.", MEND)
 
 
-def locked(stack: Stack, name: str) -> AptLock:
+def locked(project: Project, name: str) -> AptLock:
     """Return the lock of a list.
 
     Raises:
         StaleLockError: it is missing, edited, or does not belong to the list.
     """
-    file = lock_file(stack, name)
+    file = lock_file(project, name)
     if not file.exists():
         others = sorted(other.name.split(".")[1] for other in file.parent.glob(f"{name}.*.lock"))
         there = f"; there are some for {', '.join(others)}" if others else ""
@@ -160,7 +161,7 @@ def locked(stack: Stack, name: str) -> AptLock:
             "writes.",
         )
     lock = parse(file.read_text(encoding="utf-8", errors="replace"), file)
-    if lock.declaration != declaration(stack, name):
+    if lock.declaration != declaration(project, name):
         raise StaleLockError(
             f"{file} is older than what it locks: the list, its suites or the packages of "
             "conf/stacks were changed.",
@@ -195,10 +196,10 @@ def parse(text: str, file: Path) -> AptLock:
         raise StaleLockError(f"{file} is no lock of Debian packages: {error}.", MEND) from error
 
 
-def write(stack: Stack, name: str, debs: Iterable[LockedDeb], now: datetime) -> bool:
+def write(project: Project, name: str, debs: Iterable[LockedDeb], now: datetime) -> bool:
     """Lock a list, and tell whether that changed anything: the same packages keep their date."""
-    made = AptLock(declaration(stack, name), architecture(), now, tuple(debs))
-    file = lock_file(stack, name)
+    made = AptLock(declaration(project, name), architecture(), now, tuple(debs))
+    file = lock_file(project, name)
     if file.exists():
         try:
             before = parse(file.read_text(encoding="utf-8", errors="replace"), file)

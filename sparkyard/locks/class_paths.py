@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkyard.errors import MalformedFileError, UnknownNameError
-from sparkyard.family.stack import PREFIX
+from sparkyard.family.projects import PREFIX
 from sparkyard.files import toml_file
 from sparkyard.names import nearest
 

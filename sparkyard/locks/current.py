@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sparkyard.family.images import Family
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.locks import apt_lock, dependencies, jars
 
 APT, PYTHON, JARS = KINDS = ("apt", "python", "jars")
 """What a project may lock, in the order in which it is locked."""
 
 
-def kinds(project: Stack) -> tuple[str, ...]:
+def kinds(project: Project) -> tuple[str, ...]:
     """Return what a project locks: jars are for Java, and the operating system has no Python."""
     python = (PYTHON,) if project.python else ()
     return (APT, *python, *((JARS,) if project.is_stack else ()))
 
 
-def check(project: Stack, family: Family, only: Collection[str] = KINDS) -> None:
+def check(project: Project, family: Family, only: Collection[str] = KINDS) -> None:
     """Check the locks of a project and of what it stands on, of some kinds.
 
     Args:

@@ -19,7 +19,7 @@ from pathlib import Path
 from sparkyard import paths
 from sparkyard.command import Completed, run
 from sparkyard.errors import CommandFailedError, NetworkError, StaleLockError
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.fetch import debs, store
 from sparkyard.files import toml_file
 from sparkyard.locks import apt_lock
@@ -63,26 +63,26 @@ class BaseImage:
     rootfs: Path | None = None
 
 
-def reference(stack: Stack, settings: Settings) -> str:
+def reference(project: Project, settings: Settings) -> str:
     """Return the reference that a pulled base has, without its digest."""
-    return f"{settings.base_registry}/debian:{stack.debian}-{VARIANT}"
+    return f"{settings.base_registry}/debian:{project.debian}-{VARIANT}"
 
 
-def pinned(stack: Stack, pins: Path = paths.PINS) -> str:
-    """Return the digest pinned for the stack's Debian; empty when none is."""
+def pinned(project: Project, pins: Path = paths.PINS) -> str:
+    """Return the digest pinned for the project's Debian; empty when none is."""
     if not pins.exists():
         return ""
     digests = toml_file.table(toml_file.read(pins), "base", pins)
-    return str(digests.get(f"debian:{stack.debian}-{VARIANT}", ""))
+    return str(digests.get(f"debian:{project.debian}-{VARIANT}", ""))
 
 
-def pin(stack: Stack, settings: Settings, pins: Path = paths.PINS) -> str:
-    """Ask the registry for the digest of the stack's Debian, write it down, and return it.
+def pin(project: Project, settings: Settings, pins: Path = paths.PINS) -> str:
+    """Ask the registry for the digest of the project's Debian, write it down, and return it.
 
     Raises:
         NetworkError: the registry could not be asked.
     """
-    name = reference(stack, settings)
+    name = reference(project, settings)
     answer = _ask_registry(name)
     said = re.search(r'"digest": "(sha256:[0-9a-f]{64})"', answer.stdout)
     if answer.exit_code != 0 or not said:
@@ -93,119 +93,119 @@ def pin(stack: Stack, settings: Settings, pins: Path = paths.PINS) -> str:
         )
     digest = said.group(1)
     digests = toml_file.read(pins).get("base", {}) if pins.exists() else {}
-    digests[f"debian:{stack.debian}-{VARIANT}"] = digest
+    digests[f"debian:{project.debian}-{VARIANT}"] = digest
     lines = "".join(f'"{key}" = "{value}"\n' for key, value in sorted(digests.items()))
     pins.write_text(f"# Written by `nox -s pins`: the base images, by digest.\n[base]\n{lines}")
     return digest
 
 
-def known(stack: Stack, settings: Settings) -> BaseImage | None:
+def known(project: Project, settings: Settings) -> BaseImage | None:
     """Return the base that the last build used here, without asking anybody; None before."""
-    used = _used(stack)
+    used = _used(project)
     kind = used.read_text().strip() if used.exists() else ""
-    digest = pinned(stack)
+    digest = pinned(project)
     if kind == "pulled" and digest:
-        return _pulled(stack, settings, digest)
-    there = kind == "bootstrapped" and _made(stack)
-    return _bootstrapped(stack) if there else None
+        return _pulled(project, settings, digest)
+    there = kind == "bootstrapped" and _made(project)
+    return _bootstrapped(project) if there else None
 
 
-def can_pull(stack: Stack, settings: Settings) -> bool:
+def can_pull(project: Project, settings: Settings) -> bool:
     """Tell whether the base is pinned, and a registry answers with it."""
-    digest = pinned(stack)
-    return bool(digest) and _ask_registry(f"{reference(stack, settings)}@{digest}").exit_code == 0
+    digest = pinned(project)
+    return bool(digest) and _ask_registry(f"{reference(project, settings)}@{digest}").exit_code == 0
 
 
-def is_there(stack: Stack, settings: Settings) -> bool:
+def is_there(project: Project, settings: Settings) -> bool:
     """Tell whether the base needs none of Debian's packages: it can be pulled, or is made."""
-    return can_pull(stack, settings) or _made(stack)
+    return can_pull(project, settings) or _made(project)
 
 
-def provide(stack: Stack, settings: Settings) -> BaseImage:
+def provide(project: Project, settings: Settings) -> BaseImage:
     """Return the base, pulled by its pinned digest where a registry answers, else bootstrapped.
 
     Raises:
         MirrorError: locked packages of Debian are gone.
         NetworkError, CertificateError: Debian's archive could not be asked for one.
     """
-    digest = pinned(stack)
-    if can_pull(stack, settings):
-        base = _pulled(stack, settings, digest)
+    digest = pinned(project)
+    if can_pull(project, settings):
+        base = _pulled(project, settings, digest)
     else:
         if digest:
             _say(f"{settings.base_registry} does not answer with {digest}: bootstrapping Debian.")
-        if not _made(stack):
-            _bootstrap(stack, settings)
-        base = _bootstrapped(stack)
-    used = _used(stack)
+        if not _made(project):
+            _bootstrap(project, settings)
+        base = _bootstrapped(project)
+    used = _used(project)
     used.parent.mkdir(parents=True, exist_ok=True)
     used.write_text("bootstrapped\n" if base.rootfs else "pulled\n")
     return base
 
 
-def named(stack: Stack, settings: Settings) -> str:
+def named(project: Project, settings: Settings) -> str:
     """Provide the base and return it as a named context that is an image, for a single build."""
-    base = provide(stack, settings)
+    base = provide(project, settings)
     if base.rootfs is None:
         return base.context
-    return f"docker-image://{_load(stack, base.rootfs)}"
+    return f"docker-image://{_load(project, base.rootfs)}"
 
 
-def _load(stack: Stack, rootfs: Path) -> str:
+def _load(project: Project, rootfs: Path) -> str:
     """Give a bootstrapped base to the engine, and return its reference there."""
-    tag = f"sparkyard/debian:{stack.debian}"
+    tag = f"sparkyard/debian:{project.debian}"
     dockerfile = str(paths.IMAGES / "debian" / "Dockerfile")
     run(["docker", "buildx", "build", "--provenance=false", "--tag", tag, "--file", dockerfile,
          str(rootfs)])  # fmt: skip
     return tag
 
 
-def _tar(stack: Stack) -> Path:
+def _tar(project: Project) -> Path:
     """Return where the root file system of the locked packages is, or would be."""
-    lock = apt_lock.locked(stack.system, apt_lock.DEBIAN)
-    return paths.cache() / "base" / f"{stack.debian}-{lock.content[:12]}" / "rootfs.tar"
+    lock = apt_lock.locked(project.system, apt_lock.DEBIAN)
+    return paths.cache() / "base" / f"{project.debian}-{lock.content[:12]}" / "rootfs.tar"
 
 
-def _used(stack: Stack) -> Path:
+def _used(project: Project) -> Path:
     """The file that says where the base of the last build came from."""
-    return paths.cache() / f"base-of-{stack.system.name}"
+    return paths.cache() / f"base-of-{project.system.name}"
 
 
-def _made(stack: Stack) -> bool:
+def _made(project: Project) -> bool:
     """Tell whether there is a root file system of the packages that are locked."""
-    return _tar(stack).exists() and _tar(stack).with_suffix(".sha256").exists()
+    return _tar(project).exists() and _tar(project).with_suffix(".sha256").exists()
 
 
-def _pulled(stack: Stack, settings: Settings, digest: str) -> BaseImage:
-    name = f"{reference(stack, settings)}@{digest}"
-    return BaseImage(f"docker-image://{name}", f"pulled debian:{stack.debian}-{VARIANT}@{digest}")
+def _pulled(project: Project, settings: Settings, digest: str) -> BaseImage:
+    name = f"{reference(project, settings)}@{digest}"
+    return BaseImage(f"docker-image://{name}", f"pulled debian:{project.debian}-{VARIANT}@{digest}")
 
 
-def _bootstrapped(stack: Stack) -> BaseImage:
-    tar = _tar(stack)
+def _bootstrapped(project: Project) -> BaseImage:
+    tar = _tar(project)
     digest = tar.with_suffix(".sha256").read_text().strip()
-    name = f"bootstrapped debian:{stack.debian} sha256:{digest}"
+    name = f"bootstrapped debian:{project.debian} sha256:{digest}"
     return BaseImage("target:debian", name, rootfs=tar.parent)
 
 
-def _bootstrap(stack: Stack, settings: Settings) -> None:
+def _bootstrap(project: Project, settings: Settings) -> None:
     """Make the packages of the lock a root file system."""
-    tar = _tar(stack)
+    tar = _tar(project)
     if not shutil.which("mmdebstrap"):
-        _install_mmdebstrap(stack)
-    debs.must(debs.fetch(debs.of_lists(stack.system, [apt_lock.DEBIAN]), settings), settings)
-    _say(f"Bootstrapping Debian {stack.debian}: no base image is pinned or pulled.")
+        _install_mmdebstrap(project)
+    debs.must(debs.fetch(debs.of_lists(project.system, [apt_lock.DEBIAN]), settings), settings)
+    _say(f"Bootstrapping Debian {project.debian}: no base image is pinned or pulled.")
     tar.parent.mkdir(parents=True, exist_ok=True)
     beside = tar.with_suffix(".new.tar")
     try:
         with tempfile.TemporaryDirectory(prefix="sparkyard-debian-") as directory:
-            archive = _local_archive(stack, Path(directory))
-            _mmdebstrap(stack, archive, beside)
-        lock = apt_lock.locked(stack.system, apt_lock.DEBIAN)
+            archive = _local_archive(project, Path(directory))
+            _mmdebstrap(project, archive, beside)
+        lock = apt_lock.locked(project.system, apt_lock.DEBIAN)
         if wrong := differences(lock, installed(beside)):
             raise StaleLockError(
-                f"{apt_lock.lock_file(stack.system, apt_lock.DEBIAN)} does not name what Debian "
-                f"{stack.debian} consists of: {'; '.join(wrong[:3])}.",
+                f"{apt_lock.lock_file(project.system, apt_lock.DEBIAN)} does not name what Debian "
+                f"{project.debian} consists of: {'; '.join(wrong[:3])}.",
                 apt_lock.MEND,
             )
         _keep(beside, tar)
@@ -213,14 +213,14 @@ def _bootstrap(stack: Stack, settings: Settings) -> None:
         beside.unlink(missing_ok=True)
 
 
-def _local_archive(stack: Stack, directory: Path) -> str:
+def _local_archive(project: Project, directory: Path) -> str:
     """Make an archive of the locked packages, and return it as apt's sources name it.
 
     It is trusted without a signature: the sha256 of each file was compared with the lock's.
     """
     directory.chmod(0o755)  # for the user as whom mmdebstrap runs apt
     entries = []
-    for deb in apt_lock.locked(stack.system, apt_lock.DEBIAN).debs:
+    for deb in apt_lock.locked(project.system, apt_lock.DEBIAN).debs:
         store.link(deb.sha256, directory / deb.file)
         control = run(["dpkg-deb", "--field", str(directory / deb.file)]).stdout.strip()
         where = f"Filename: ./{deb.file}\nSize: {deb.size}\nSHA256: {deb.sha256}"
@@ -230,7 +230,7 @@ def _local_archive(stack: Stack, directory: Path) -> str:
     index.write_bytes(packages)
     # mmdebstrap finds what a minimal Debian is by the name of the release.
     release.write_text(
-        f"Codename: {stack.debian}\nSHA256:\n "
+        f"Codename: {project.debian}\nSHA256:\n "
         f"{hashlib.sha256(packages).hexdigest()} {len(packages)} Packages\n"
     )
     for file in (index, release):
@@ -267,16 +267,16 @@ def _keep(beside: Path, tar: Path) -> None:
     tar.with_suffix(".sha256").write_text(digest + "\n")
 
 
-def _mmdebstrap(stack: Stack, archive: str, tar: Path) -> None:
+def _mmdebstrap(project: Project, archive: str, tar: Path) -> None:
     argv = ["mmdebstrap", "--variant=minbase", "--quiet"]
     argv += ['--aptopt=APT::Sandbox::User "root"']
     argv += [f"--dpkgopt={option}" for option in _LEFT_OUT]
-    argv += [f"--customize-hook={_TIDY.format(archive=DEBIAN_ARCHIVE, suite=stack.debian)}"]
-    argv += [stack.debian, str(tar), archive]
+    argv += [f"--customize-hook={_TIDY.format(archive=DEBIAN_ARCHIVE, suite=project.debian)}"]
+    argv += [project.debian, str(tar), archive]
     ended = run(argv, check=False, quiet=False, env={"SOURCE_DATE_EPOCH": "0"})
     if ended.exit_code != 0:
         raise CommandFailedError(
-            f"Debian {stack.debian} could not be bootstrapped from its locked packages: "
+            f"Debian {project.debian} could not be bootstrapped from its locked packages: "
             f"mmdebstrap ended with exit code {ended.exit_code}.",
             "See its lines above; or pin a base image with `nox -s pins`, where a registry "
             "answers.",
@@ -284,11 +284,11 @@ def _mmdebstrap(stack: Stack, archive: str, tar: Path) -> None:
         )
 
 
-def _install_mmdebstrap(stack: Stack) -> None:
+def _install_mmdebstrap(project: Project) -> None:
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise NetworkError(
-            f"No digest is pinned for debian:{stack.debian}-{VARIANT}, and mmdebstrap is not here "
-            "to bootstrap it.",
+            f"No digest is pinned for debian:{project.debian}-{VARIANT}, and mmdebstrap is not "
+            "here to bootstrap it.",
             "Where a container registry answers, run `nox -s pins`; "
             "else install the package mmdebstrap.",
         )

@@ -33,7 +33,7 @@ def of_files(places: Iterable[Path]) -> Inputs:
     Raises:
         MalformedFileError: lines of a script or a lock end as on Windows.
     """
-    found: Inputs = {}
+    digests: Inputs = {}
     for place in places:
         files = sorted(place.rglob("*")) if place.is_dir() else [place]
         for file in files:
@@ -42,8 +42,8 @@ def of_files(places: Iterable[Path]) -> Inputs:
                 name = str(file.relative_to(paths.ROOT))
                 content = file.read_bytes()
                 _check_lines(name, content)
-                found[name] = _short(executable + content)
-    return found
+                digests[name] = _short(executable + content)
+    return digests
 
 
 def arguments(dockerfile: Path, values: Mapping[str, str]) -> dict[str, str]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from sparkyard import settings
 from sparkyard.engine import engine
-from sparkyard.family import images, stack
+from sparkyard.family import images, projects
 from sparkyard.family.images import Family
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.locks import current
 from sparkyard.plan import base_image, inputs
 from sparkyard.plan.base_image import BaseImage
@@ -48,7 +48,7 @@ class Step:
 class Plan:
     """The steps for the images that were asked for, parents first."""
 
-    stack: Stack
+    project: Project
     targets: Targets
     steps: tuple[Step, ...]
 
@@ -69,18 +69,18 @@ class Plan:
 
     def as_document(self) -> dict[str, object]:
         """Return the plan ready for `json.dumps`."""
-        return {"stack": self.stack.name, "images": [asdict(step) for step in self.steps]}
+        return {"stack": self.project.name, "images": [asdict(step) for step in self.steps]}
 
 
 @dataclass(frozen=True)
 class Site:
-    """What a plan is made for: the family, the stack, the settings, all read from their files.
+    """What a plan is made for, read from files: the family, the settings, and the project.
 
-    The stack may be a project that no stack owns.
+    That is a stack's, or one that no stack owns.
     """
 
     family: Family
-    stack: Stack
+    project: Project
     settings: Settings
 
     @property
@@ -91,16 +91,21 @@ class Site:
 
     def name(self, image: str, tag: str = "") -> str:
         """Return the reference of an image, by default with the stack's moving tag."""
-        return f"{self.repository}/{image}:{tag or self.stack.name}"
+        return f"{self.repository}/{image}:{tag or self.project.name}"
 
     @property
     def is_default(self) -> bool:
         """Whether names go without the stack's: the default one's do, and what no stack owns."""
-        return self.stack.name == self.family.default_stack or not self.stack.is_stack
+        return self.project.name == self.family.default_stack or not self.project.is_stack
 
     def with_stack(self, name: str) -> str:
         """Return a name as it is told from those of other stacks: the default stack's is bare."""
-        return name if self.is_default else f"{name}-{self.stack.name}"
+        return name if self.is_default else f"{name}-{self.project.name}"
+
+    def build_command(self, image: str) -> str:
+        """Return the command that builds an image here."""
+        of_stack = "" if self.is_default else f" -- --stack {self.project.name}"
+        return f"nox -s {self.family[image].session}{of_stack}"
 
 
 def site(stack_name: str = "", *, locked: bool = False) -> Site:
@@ -123,8 +128,8 @@ def sites(stack_name: str = "", *, locked: bool = False) -> tuple[Site, ...]:
     """
     family, read = images.load(), _settings(locked=locked)
     names = [stack_name or family.default_stack]
-    if stack_name == stack.ALL:
-        names = [family.default_stack, *stack.known()]
+    if stack_name == projects.ALL:
+        names = [family.default_stack, *projects.stacks()]
     if stack_name not in family.projects:
         names += family.projects
     return tuple(_site(family, name, read) for name in dict.fromkeys(names))
@@ -151,7 +156,7 @@ def _settings(*, locked: bool) -> Settings:
 
 
 def _site(family: Family, name: str, read: Settings) -> Site:
-    return Site(family.on(name), stack.load(name), read)
+    return Site(family.on(name), projects.load(name), read)
 
 
 def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) -> Plan:
@@ -166,11 +171,11 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
         StaleLockError: a lock or an export does not belong to its declaration.
         UnknownNameError: an image, a stack or a layer does not exist.
     """
-    current.check(where.stack, where.family)
-    base = base or base_image.known(where.stack, where.settings) or UNKNOWN_BASE
+    current.check(where.project, where.family)
+    base = base or base_image.known(where.project, where.settings) or UNKNOWN_BASE
     # The notebooks' Spark configuration names the executors' image by its fingerprint, which must
     # be known before either is built.
-    parts = (where.family, where.stack, base)
+    parts = (where.family, where.project, base)
     plain = Targets(*parts, {}, where.settings)
     driven = {pair.executors for pair in where.family.pairs}
     executors = {
@@ -189,7 +194,7 @@ def make(where: Site, wanted: tuple[str, ...], base: BaseImage | None = None) ->
         steps.append(
             Step(name, references[name], moving[name], fingerprints[name], bool(because), because)
         )
-    return Plan(where.stack, targets, tuple(steps))
+    return Plan(where.project, targets, tuple(steps))
 
 
 def other_half(where: Site, planned: Plan, base: BaseImage | None = None) -> Step | None:
@@ -208,7 +213,7 @@ def other_half(where: Site, planned: Plan, base: BaseImage | None = None) -> Ste
 
 
 def _tag(where: Site, fingerprint: str) -> str:
-    return f"{where.stack.name}-{fingerprint}"
+    return f"{where.project.name}-{fingerprint}"
 
 
 def published(family: Family, wanted: tuple[str, ...]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from sparkyard import paths
 from sparkyard.errors import UnknownNameError
 from sparkyard.family.images import APT, JARS, PACKAGES, PYTHON, ROOT_PARENT, Family, Image
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.fetch import debs, sources
 from sparkyard.locks import apt_lock, dependencies, jars
 from sparkyard.names import nearest
@@ -51,7 +51,7 @@ class Target:
 
 
 class Targets:
-    """All targets of a family on one stack or project, made on demand.
+    """All targets of a family for one project, made on demand.
 
     Drivers' images are given the references of their executors' images, `executors`, by name.
     """
@@ -59,17 +59,17 @@ class Targets:
     def __init__(
         self,
         family: Family,
-        stack: Stack,
+        project: Project,
         base: BaseImage,
         executors: Mapping[str, str],
         settings: Settings | None = None,
     ):
         self._family = family
-        self._stack = stack
+        self._project = project
         self._base = base
         self._settings = settings or Settings()
         own = {"ARCHITECTURE": apt_lock.architecture()}
-        self._values = {**stack.arguments, **own}
+        self._values = {**project.arguments, **own}
         self._executors = executors
         self._made: dict[str, Target] = {}
         self._inputs: dict[str, Inputs] = {}
@@ -83,10 +83,10 @@ class Targets:
         """Return all that decides on a target's content."""
         if name not in self._inputs:
             target = self[name]
-            found: Inputs = {}
+            inherited: Inputs = {}
             for needed in target.needs:
-                found |= self.inputs(needed)
-            self._inputs[name] = found | target.own_inputs
+                inherited |= self.inputs(needed)
+            self._inputs[name] = inherited | target.own_inputs
         return self._inputs[name]
 
     def closure(self, names: tuple[str, ...]) -> tuple[Target, ...]:
@@ -107,11 +107,11 @@ class Targets:
         if name == ROOT_PARENT:
             return self._debian()
         if name.startswith(PYTHON):
-            return self._layer(name, PYTHON, dependencies.groups(self._stack.dependencies))
+            return self._layer(name, PYTHON, dependencies.groups(self._project.dependencies))
         if name.startswith(JARS):
-            return self._layer(name, JARS, jars.groups(self._stack.dependencies))
+            return self._layer(name, JARS, jars.groups(self._project.dependencies))
         if name.startswith(APT):
-            return self._layer(name, APT, apt_lock.groups(self._stack))
+            return self._layer(name, APT, apt_lock.groups(self._project))
         return self._image(self._family[name])
 
     def _debian(self) -> Target:
@@ -119,7 +119,7 @@ class Targets:
         # How layers are compressed decides on the digests of all of them.
         identity = {"debian": self._base.identity, "compression": self._settings.compression}
         dockerfile = paths.IMAGES / ROOT_PARENT / "Dockerfile"
-        epoch = apt_lock.locked(self._stack.system, apt_lock.DEBIAN).epoch
+        epoch = apt_lock.locked(self._project.system, apt_lock.DEBIAN).epoch
         return Target(ROOT_PARENT, dockerfile, directory, (), {}, {}, identity, epoch)
 
     def _image(self, image: Image) -> Target:
@@ -130,8 +130,8 @@ class Targets:
         epoch = max(self[needed].epoch for needed in needs)
         read = [directory, *contexts.values()]
         if PACKAGES in image.given:
-            system = self._stack.system
-            owner = system if image.project == system.name else self._stack
+            system = self._project.system
+            owner = system if image.project == system.name else self._project
             epoch = max(epoch, apt_lock.locked(owner, apt_lock.BASE).epoch)
             read += self._apt_files(owner, apt_lock.BASE)
             contexts |= self._apt_contexts(owner, apt_lock.BASE)
@@ -158,12 +158,12 @@ class Targets:
         return inputs.arguments(dockerfile, values)
 
     @staticmethod
-    def _apt_files(owner: Stack, name: str) -> list[Path]:
+    def _apt_files(owner: Project, name: str) -> list[Path]:
         """Return the files that decide on a list of Debian packages."""
         return [apt_lock.list_file(owner, name), apt_lock.lock_file(owner, name)]
 
     @staticmethod
-    def _apt_contexts(owner: Stack, name: str) -> dict[str, Path]:
+    def _apt_contexts(owner: Project, name: str) -> dict[str, Path]:
         """Return the directories with the lock of a list and with the packages that it names."""
         return {
             PACKAGES: apt_lock.lock_file(owner, name).parent,
@@ -174,7 +174,7 @@ class Targets:
         group = name.removeprefix(kind)
         if group not in known:
             raise UnknownNameError(
-                f'An image takes "{name}", but {self._stack.dependencies} has no such group.',
+                f'An image takes "{name}", but {self._project.dependencies} has no such group.',
                 nearest(name, (kind + other for other in known)),
             )
         place = paths.IMAGES / kind.rstrip("-")
@@ -183,17 +183,17 @@ class Targets:
         contexts = {"common": paths.IMAGES / "common"}
         class_path = ""
         if kind == PYTHON:
-            decide = [dependencies.exported(self._stack.dependencies, group)]
+            decide = [dependencies.exported(self._project.dependencies, group)]
             contexts |= {"uv": UV, "requirements": decide[0].parent}
-            contexts |= {"sources": sources.place(self._stack, group)}
+            contexts |= {"sources": sources.place(self._project, group)}
         elif kind == JARS:
-            decide = [jars.lock_file(self._stack.dependencies, group)]
+            decide = [jars.lock_file(self._project.dependencies, group)]
             contexts |= {"locks": decide[0].parent}
-            class_path = jars.directory_of(self._stack.dependencies, group)
+            class_path = jars.directory_of(self._project.dependencies, group)
         else:
-            decide = self._apt_files(self._stack, group)
-            contexts |= self._apt_contexts(self._stack, group)
-            epoch = max(epoch, apt_lock.locked(self._stack, group).epoch)
+            decide = self._apt_files(self._project, group)
+            contexts |= self._apt_contexts(self._project, group)
+            epoch = max(epoch, apt_lock.locked(self._project, group).epoch)
         arguments = self._arguments(dockerfile, epoch, group=group)
         own_inputs = inputs.of_files([place, *decide])
         if class_path:

@@ -15,7 +15,7 @@ from sparkyard import evidence, git, tags
 from sparkyard.engine import engine
 from sparkyard.errors import ImageMissingError, ImmutableTagError, ReferenceFormatError
 from sparkyard.facts import facts
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.family.images import EXECUTOR, Family, Image
 from sparkyard.plan import plan
 from sparkyard.plan.plan import Site, Step
@@ -105,12 +105,12 @@ def built(where: Site, names: Iterable[str]) -> dict[str, Step]:
     wanted = tuple(names)
     steps = {step.image: step for step in plan.make(where, wanted).steps}
     if stale := [steps[name] for name in wanted if steps[name].rebuild]:
-        sessions = dict.fromkeys(where.family[step.image].session for step in stale)
+        commands = ", ".join(f"`{where.build_command(step.image)}`" for step in stale)
         why = "; ".join(f"{step.image} ({step.because[0]})" for step in stale)
         raise ImageMissingError(
             f"Not built from what is checked out: {why}.",
-            f"Build and test: {', '.join(f'`nox -s {name}`' for name in sessions)}, then "
-            "`nox -s tests` and `nox -s parity`; with the same REGISTRY as the push.",
+            f"Build and test: {commands}, then `nox -s tests` and `nox -s parity`; with the "
+            "same REGISTRY as the push.",
         )
     return steps
 
@@ -133,10 +133,10 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     inspected = engine.inspect(steps[name].reference for name in names)
     digests = {name: str(inspected[steps[name].reference]["Id"]) for name in names}
     parts = where.settings.evidence_parts
+    gaps = evidence.gaps(digests, where.family, parts, served(where))
     if untested is None:
-        evidence.require(digests, where.family, parts)
+        evidence.refuse(gaps)
     else:
-        gaps = evidence.gaps(digests, where.family, parts)
         for name in dict.fromkeys(gap.image for gap in gaps):
             why = ", ".join(f"{gap.part} {gap.why}" for gap in gaps if gap.image == name)
             untested(f"{name} {evidence.short(digests[name])}: {why}")
@@ -144,7 +144,7 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     images = []
     for name in names:
         image, step = where.family[name], steps[name]
-        origin = Origin(where.stack.name, step.fingerprint, checkout)
+        origin = Origin(where.project.name, step.fingerprint, checkout)
         inside = facts.collect(step.reference)
         named = tags.tags(image, where.family, inside, origin)
         path = oci.repository("localhost", _namespace(where), name).path
@@ -154,6 +154,15 @@ def collect(where: Site, wanted: Iterable[str], *, untested: Tell | None = None)
     return images
 
 
+def served(where: Site) -> dict[str, str]:
+    """Return the digests of the built images that hubs of a site start, by NAME:STACK."""
+    names = dict.fromkeys(image.serves for image in where.family.images if image.serves)
+    both = [(name, stack) for name in names for stack in projects.stacks()]
+    references = {where.name(name, stack): f"{name}:{stack}" for name, stack in both}
+    inspected = engine.inspect(references) if references else {}
+    return {references[name]: str(found["Id"]) for name, found in inspected.items()}
+
+
 def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) -> None:
     """Check that no tag that a push moves is a channel: that names a release, and moves with it.
 
@@ -161,7 +170,7 @@ def check_no_channel(registry: Registry, namespace: str, moving: Iterable[str]) 
         ReferenceFormatError: one is.
     """
     channels = set(registry.tags(f"{namespace}/{RELEASES}"))
-    channels |= {f"{name}-{of}" for name in channels for of in stack.known()}
+    channels |= {f"{name}-{of}" for name in channels for of in projects.stacks()}
     if both := sorted(channels & set(moving)):
         raise ReferenceFormatError(
             f'The tag "{both[0]}" is a channel in {registry.host}/{namespace}: it names a release, '

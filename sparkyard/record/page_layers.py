@@ -93,7 +93,7 @@ def shared(stack: RecordedStack) -> Shared:
                 names.append(image.name)
     sets = list(dict.fromkeys(tuple(names) for names in having.values()))
     sets.sort(key=len, reverse=True)
-    ordered = sorted(layers.values(), key=lambda each: sets.index(tuple(having[each.digest])))
+    ordered = sorted(layers.values(), key=lambda layer: sets.index(tuple(having[layer.digest])))
     stored = sum(layer.compressed for layer in ordered)
     colours = _colours(ordered, stored)
     columns = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sparkyard import evidence
 from sparkyard.evidence import Gap
@@ -42,9 +43,15 @@ class StackCandidates:
         """Their digests by name: what worked together, in evidence of the stack."""
         return {candidate.image.name: candidate.digest for candidate in self.images}
 
+    @cached_property
+    def served(self) -> dict[str, str]:
+        """The digests of the built images that its hubs start; see `pushing.served`."""
+        return pushing.served(self.site)
+
     def gaps(self) -> tuple[Gap, ...]:
         """Return what is not proven of them and is asked for."""
-        return evidence.gaps(self.digests, self.site.family, self.site.settings.evidence_parts)
+        parts = self.site.settings.evidence_parts
+        return evidence.gaps(self.digests, self.site.family, parts, self.served)
 
     def untested(self) -> tuple[str, ...]:
         """Return the names of the images for which some evidence is missing."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sparkyard import versions
 from sparkyard.errors import ReferenceFormatError, ReleaseHistoryError, VerificationError
-from sparkyard.family import stack as stacks
+from sparkyard.family import projects
 from sparkyard.registry import oci
 from sparkyard.registry.oci import Content, Descriptor
 
@@ -141,7 +141,7 @@ def check_name(name: str, *, taken: bool = False) -> str:
             "else of them.",
             "Take another word: stable, next, staging.",
         )
-    for stack in stacks.known():
+    for stack in projects.stacks():
         if name.startswith(stack) or name.endswith(f"-{stack}"):
             raise ReferenceFormatError(
                 f'"{name}" cannot be a channel: a tag that begins or ends with {stack} is one of '

@@ -43,7 +43,7 @@ class RegistryBoard:
 
     def claims(self) -> Mapping[str, Holder]:
         """Return the claims that stand, by the holder's name."""
-        found: dict[str, Holder] = {}
+        claims: dict[str, Holder] = {}
         for tag in self._registry.tags(self._repository):
             if not tag.startswith(PREFIX) or tag in self._gone:
                 continue
@@ -53,11 +53,11 @@ class RegistryBoard:
                 continue  # its holder has stepped back since the tags were listed
             holder = claim.parse((manifest.document().get("annotations") or {}).get(ANNOTATION, ""))
             if holder and tag == PREFIX + holder.name:
-                found[holder.name] = holder
+                claims[holder.name] = holder
             else:
                 # No claim has its name again: what was taken away once is not asked for again.
                 self._gone.add(tag)
-        return found
+        return claims
 
     def _put(self, name: str, annotations: Mapping[str, str]) -> None:
         empty = Content(oci.EMPTY, oci.EMPTY_CONTENT)

@@ -114,7 +114,7 @@ def _annotations(request: Request, site: Site, identity: ImageIdentity) -> dict[
         f"{OCI}version": request.version,
         f"{OCI}revision": checkout.revision,
         CREATED: checkout.created,
-        f"{LABEL}.stack": site.stack.name,
+        f"{LABEL}.stack": site.project.name,
     }
     source = {f"{OCI}source": checkout.source} if checkout.source else {}
     return carried | own | source

@@ -53,7 +53,7 @@ def _stack(request: Request, stack: StackContents) -> RecordedStack:
     site = candidates.site
     builds = filter(None, (timeline.of(candidate.digest) for candidate in candidates.images))
     return RecordedStack(
-        name=site.stack.name,
+        name=site.project.name,
         default=site.is_default,
         untested=candidates.untested(),
         images=tuple(_image(request, candidates, contents) for contents in stack.images),
@@ -66,7 +66,7 @@ def _stack(request: Request, stack: StackContents) -> RecordedStack:
 def _image(request: Request, stack: StackCandidates, contents: Contents) -> RecordedImage:
     site, candidate = stack.site, contents.candidate
     image, step = candidate.image, candidate.step
-    origin = Origin(site.stack.name, step.fingerprint, request.checkout, request.version)
+    origin = Origin(site.project.name, step.fingerprint, request.checkout, request.version)
     borne = tags.tags(image, site.family, contents.facts, origin)
     recorded = _layers(site, contents)
     return RecordedImage(
@@ -113,9 +113,10 @@ def _sbom(contents: Contents) -> RecordedSbom:
 
 
 def _tests(candidate: Candidate, stack: StackCandidates) -> tuple[RecordedTests, ...]:
-    """Return what speaks for an image beside the others of its stack."""
+    """Return what speaks for an image beside the others of its stack and those that it serves."""
+    beside = {**stack.digests, **stack.served}
     known = evidence.of(candidate.digest)
-    return tuple(one.recorded() for one in known if not evidence.why_not(one, stack.digests))
+    return tuple(one.recorded() for one in known if not evidence.why_not(one, beside))
 
 
 def _pair(stack: StackCandidates, pair: Pair) -> RecordedPair:

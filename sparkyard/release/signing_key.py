@@ -122,7 +122,7 @@ def load(path: Path) -> SigningKey:
             f"Put its passphrase into the environment variable {PASSPHRASE}.",
         )
     try:
-        found = load_pem_private_key(pem, passphrase.encode() if encrypted else None)
+        key = load_pem_private_key(pem, passphrase.encode() if encrypted else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         if encrypted:
             raise SigningKeyError(
@@ -130,10 +130,10 @@ def load(path: Path) -> SigningKey:
                 "Set the passphrase that it was made with.",
             ) from error
         raise _damaged(path) from error
-    if not isinstance(found, ec.EllipticCurvePrivateKey):
-        raise _other_kind(path, type(found).__name__)
-    _check_curve(path, found.curve)
-    return SigningKey(found)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise _other_kind(path, type(key).__name__)
+    _check_curve(path, key.curve)
+    return SigningKey(key)
 
 
 def load_public(path: Path) -> VerificationKey:
@@ -150,13 +150,13 @@ def load_public(path: Path) -> VerificationKey:
         )
     _check_pem(path, pem)
     try:
-        found = load_pem_public_key(pem)
+        key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise _damaged(path) from error
-    if not isinstance(found, ec.EllipticCurvePublicKey):
-        raise _other_kind(path, type(found).__name__)
-    _check_curve(path, found.curve)
-    return VerificationKey(found)
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        raise _other_kind(path, type(key).__name__)
+    _check_curve(path, key.curve)
+    return VerificationKey(key)
 
 
 def make(path: Path) -> SigningKey:

@@ -116,7 +116,7 @@ def build(site: Site) -> str:
 
 def _image(site: Site) -> str:
     """Return the image's name, which tells what it is made of."""
-    made_of = hashlib.sha256(site.stack.debian.encode())
+    made_of = hashlib.sha256(site.project.debian.encode())
     for file in (DIRECTORY / "Dockerfile", DIRECTORY / "config.yml"):
         made_of.update(file.read_bytes())
     return f"{NAME}:{made_of.hexdigest()[:12]}"
@@ -127,10 +127,10 @@ def _provide(site: Site, wanted: str) -> None:
         return
     engine.ensure()
     bake.write_mirrors(site.settings)
-    base = base_image.named(site.stack, site.settings)
+    base = base_image.named(site.project, site.settings)
     argv = ["docker", "buildx", "build", "--quiet", "--provenance=false", "--tag", wanted]
     argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
-    argv += ["--build-context", f"debian={base}", "--build-arg", f"SUITE={site.stack.debian}"]
+    argv += ["--build-context", f"debian={base}", "--build-arg", f"SUITE={site.project.debian}"]
     argv += [word for secret in bake.secrets(site.settings) for word in ("--secret", secret)]
     try:
         run([*argv, str(DIRECTORY)])

@@ -30,7 +30,7 @@ from pathlib import Path
 
 from sparkyard import paths
 from sparkyard.command import run
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.fetch import store
 from sparkyard.locks import apt_lock, dependencies
 from sparkyard.locks.apt_lock import LockedDeb
@@ -183,7 +183,7 @@ class Yard:
         """Write the lock of the Debian packages `tiny`."""
         before, paths.DEPENDENCIES = paths.DEPENDENCIES, self.stack.parent
         try:
-            apt_lock.write(stack.load(STACK), "tiny", [deb], datetime(2026, 1, 2, tzinfo=UTC))
+            apt_lock.write(projects.load(STACK), "tiny", [deb], datetime(2026, 1, 2, tzinfo=UTC))
         finally:
             paths.DEPENDENCIES = before
 

@@ -31,7 +31,7 @@ def yard(tmp_path: Path) -> Iterator[Yard]:
 def debian(site: Site) -> str:
     """The name in the engine of the Debian that builds stand on."""
     bake.write_mirrors(site.settings)
-    return base_image.named(site.stack, site.settings).removeprefix("docker-image://")
+    return base_image.named(site.project, site.settings).removeprefix("docker-image://")
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def registry(site: Site, lab: Lab, debian: str) -> Iterator[str]:
     argv = ["docker", "buildx", "build", "--quiet", "--provenance=false"]
     argv += ["--tag", "sparkyard-test/registry", "--build-context", f"common={paths.IMAGES}/common"]
     argv += ["--build-context", f"debian=docker-image://{debian}"]
-    argv += ["--build-arg", f"SUITE={site.stack.debian}"]
+    argv += ["--build-arg", f"SUITE={site.project.debian}"]
     argv += [word for secret in bake.secrets(site.settings) for word in ("--secret", secret)]
     run([*argv, str(paths.IMAGES / "tools" / "registry")])
     options = ["--publish", "127.0.0.1::5000"]
@@ -48,7 +48,7 @@ def registry(site: Site, lab: Lab, debian: str) -> Iterator[str]:
         form = '{{(index (index .NetworkSettings.Ports "5000/tcp") 0).HostPort}}'
         port = run(["docker", "inspect", "--format", form, served.id]).stdout.strip()
         place = f"127.0.0.1:{port}/library"
-        name = f"{place}/debian:{site.stack.debian}-slim"
+        name = f"{place}/debian:{site.project.debian}-slim"
         run(["docker", "tag", debian, name])
         served.wait_for(
             lambda: run(["docker", "push", "--quiet", name], check=False).exit_code == 0, "push"

@@ -61,8 +61,8 @@ def cosign(lab: Lab, site: Site, directory: Path) -> Cosign:
     bake.write_mirrors(site.settings)
     argv = ["docker", "buildx", "build", "--quiet", "--provenance=false", "--tag", IMAGE]
     argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
-    argv += ["--build-context", f"debian={base_image.named(site.stack, site.settings)}"]
-    argv += ["--build-arg", f"SUITE={site.stack.debian}"]
+    argv += ["--build-context", f"debian={base_image.named(site.project, site.settings)}"]
+    argv += ["--build-arg", f"SUITE={site.project.debian}"]
     argv += [word for secret in bake.secrets(site.settings) for word in ("--secret", secret)]
     run([*argv, str(HERE / "cosign")])
 

@@ -17,7 +17,7 @@ from sparkyard.plan.plan import Site
 
 SUITE = {
     "pyproject.toml": '[tool.pytest.ini_options]\naddopts = "--import-mode=importlib"\n',
-    "tests/images/test_pair.py": "def test_both_agree(): pass\n",
+    "tests/images/pair/test_pair.py": "def test_both_agree(): pass\n",
     "tests/images/os/test_os.py": """
 import os, pytest
 
@@ -91,13 +91,13 @@ def test_tests_and_parity_open_the_gate_for_the_built_digests(
     suite: Suite, site: Site, digests: Mapping[str, str]
 ) -> None:
     with pytest.raises(EvidenceMissingError):
-        evidence.require(digests, site.family, PARTS)
+        evidence.refuse(evidence.gaps(digests, site.family, PARTS))
     tests._record(site, suite(), digests)
     missing = evidence.gaps(digests, site.family, PARTS)
     assert {gap.part for gap in missing} == {"parity"}
     assert len(missing) == 2
-    assert parity.main(["--stack", site.stack.name, "--failures"]) == 0
-    evidence.require(digests, site.family, PARTS)
+    assert parity.main(["--stack", site.project.name, "--failures"]) == 0
+    evidence.refuse(evidence.gaps(digests, site.family, PARTS))
     rows = evidence.of(digests[site.family.pair.driver])[-1].parity
     assert "Python version" in [row.name for row in rows]
 

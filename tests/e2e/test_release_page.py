@@ -42,13 +42,13 @@ PAGES = {
 def browser(site: Site, lab: Lab) -> Iterator[Tab]:
     """A page of Chromium in a container without a network."""
     bake.write_mirrors(site.settings)
-    debian = base_image.named(site.stack, site.settings)
+    debian = base_image.named(site.project, site.settings)
     # To compress Chromium and unpack it again would take longer than to install it.
     output = f"type=image,name={IMAGE},compression=uncompressed"
     argv = ["docker", "buildx", "build", "--quiet", "--provenance=false", "--output", output]
     argv += ["--build-context", f"common={paths.IMAGES / 'common'}"]
     argv += ["--build-context", f"debian={debian}"]
-    argv += ["--build-arg", f"SUITE={site.stack.debian}"]
+    argv += ["--build-arg", f"SUITE={site.project.debian}"]
     argv += [word for secret in bake.secrets(site.settings) for word in ("--secret", secret)]
     run([*argv, str(Path(__file__).parent / "browser")])
     name = lab.name("browser")

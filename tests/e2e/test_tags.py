@@ -30,14 +30,14 @@ def said(text: str, pattern: str) -> str:
 
 def borne(site: Site, *names: str) -> set[str]:
     """Return the tags that the site's stack has for some names."""
-    return set(of_stack(names, site.stack.name, site.family.default_stack))
+    return set(of_stack(names, site.project.name, site.family.default_stack))
 
 
 def test_tags_are_what_the_programs_say(
     lab: Lab, site: Site, reference: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     names = [image.name for image in site.family.published]
-    options = ["--json", "--stack", site.stack.name, "--version", "1.4.0-rc.1"]
+    options = ["--json", "--stack", site.project.name, "--version", "1.4.0-rc.1"]
     assert command.main([*names, *options]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["not_built"] == {}
@@ -54,7 +54,7 @@ def test_tags_are_what_the_programs_say(
         moving = {tag for tag, kind in kinds.items() if kind == "moving"}
         versions = f"{spark}-hadoop{hadoop}-scala{scala}-py{python}-java{java}"
         parts = (versions, f"spark-{spark}", f"python-{python}", f"java-{java}")
-        assert {*borne(site, *parts), site.stack.name} <= moving
+        assert {*borne(site, *parts), site.project.name} <= moving
         r = said(text, r"^R version (\S+)")
         assert {tag for tag in moving if tag.startswith("r-")} == (
             borne(site, f"r-{r}") if r else set()
@@ -64,7 +64,7 @@ def test_tags_are_what_the_programs_say(
             borne(site, f"jupyterhub-{hub}") if hub else set()
         )
         fingerprint = image["labels"]["io.sparkyard.fingerprint"]
-        for tag in (f"{site.stack.name}-{fingerprint}", *borne(site, "1.4.0-rc.1")):
+        for tag in (f"{site.project.name}-{fingerprint}", *borne(site, "1.4.0-rc.1")):
             assert kinds[tag] == "immutable"
         for tag in kinds:
             assert oci.check_tag(tag)
@@ -75,7 +75,7 @@ def test_the_table_names_kind_source_labels_and_evidence(
     site: Site, executor_image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     name = site.family[site.family.pair.executors].session
-    assert command.main([name, "--stack", site.stack.name]) == 0
+    assert command.main([name, "--stack", site.project.name]) == 0
     printed = capsys.readouterr().out
     assert printed.startswith(executor_image)
     for word in ("immutable", "moving", "computed from", "org.opencontainers.image", "parity"):

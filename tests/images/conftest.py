@@ -1,10 +1,9 @@
-"""Runs the tests in tests/images/X for X and for every published image that stands on X."""
+"""Runs the tests in tests/images/X for every published image that has X: see capabilities.py."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,66 +11,53 @@ import testinfra
 import uv
 from testinfra.host import Host
 
-from sparkyard.family import images
-from sparkyard.family.images import Family
-from sparkyard.plan import plan
+from sparkyard.errors import UnknownNameError
+from sparkyard.family import capabilities
 from sparkyard.plan.plan import Site
+from tests import stacks
 from tests.images.layers import Layers
 from tests.images.packages import UV
 from tests.support import Container, Lab
 
 
-def descendants(family: Family, name: str) -> list[str]:
-    """Return the published images whose chain of parents has the named image, itself included."""
-    return [
-        image.name
-        for image in family.published
-        if name in (above.name for above in family.chain(image.name))
-    ]
-
-
-def brings_packages(family: Family, name: str) -> bool:
-    """Tell whether an image adds Python packages to its parent's, whose layers it has by digest."""
-    layers = (taken.startswith(images.PYTHON) for taken in family[name].takes)
-    return any(layers)
-
-
-@cache
-def _family_of(stack: str) -> Family:
-    return plan.site(stack).family
-
-
-def _family(config: pytest.Config) -> Family:
-    return _family_of(config.getoption("stack"))
+def _under_test(config: pytest.Config, capability: str) -> list[tuple[Site, list[str]]]:
+    """Return the images under test that have the capability a directory is named after, by site."""
+    only = config.getoption("image")
+    tested = []
+    for site in stacks.chosen(config):
+        try:
+            having = capabilities.having(site.family, capability)
+        except UnknownNameError as error:
+            said = f"tests/images/{capability}: {error} {error.remedy}"
+            raise pytest.Collector.CollectError(said) from None
+        if names := [name for name in having if only in ("", name)]:
+            tested.append((site, names))
+    return tested
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what is not for the image that was asked for."""
-    if collection_path.parent != Path(__file__).parent:
+    """Leave out the tests of capabilities that no image under test has."""
+    if collection_path.parent != Path(__file__).parent or not collection_path.is_dir():
         return None
-    only = config.getoption("image")
-    family = _family(config)
-    if not only and family.pairs:
-        elsewhere = [image.name for image in family.elsewhere]
-        return True if collection_path.name in elsewhere else None
-    names = [family.find(only).name] if only else [image.name for image in family.published]
-    chain = {above.name for name in names for above in family.chain(name)}
-    return True if collection_path.name not in chain else None
+    name = collection_path.name
+    return None if name.startswith("_") or _under_test(config, name) else True
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    capability = metafunc.definition.path.parent.name
+    tested = _under_test(metafunc.config, capability)
     if "image" not in metafunc.fixturenames:
+        if "stack_name" in metafunc.fixturenames:
+            stacks.parametrize(metafunc, [site for site, _ in tested])
         return
-    family = _family(metafunc.config)
-    of_directory = Path(metafunc.definition.path).parent.name
-    names = descendants(family, of_directory)
-    if metafunc.definition.get_closest_marker("this_image_only"):
-        names = [name for name in names if name == of_directory]
-    if metafunc.definition.get_closest_marker("once_a_set_of_packages"):
-        names = [name for name in names if brings_packages(family, name)]
-    if only := metafunc.config.getoption("image"):
-        names = [name for name in names if name == family.find(only).name]
-    metafunc.parametrize("image", names, indirect=True, scope="session")
+    added = metafunc.definition.get_closest_marker("where_added")
+    parameters = [
+        pytest.param(site.project.name, name, id=site.with_stack(name))
+        for site, names in tested
+        for name in names
+        if not added or capability in capabilities.added(site.family, name)
+    ]
+    metafunc.parametrize(("stack_name", "image"), parameters, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ def locked(site: Site, image: str) -> dict[str, str]:
         if not taken.startswith(PYTHON):
             continue
         group = taken.removeprefix(PYTHON)
-        text = dependencies.exported(site.stack.dependencies, group).read_text()
+        text = dependencies.exported(site.project.dependencies, group).read_text()
         for line in text.splitlines():
             if "==" in line and not line.startswith(("#", " ")):
                 name, _, rest = line.partition("==")

@@ -10,7 +10,7 @@ import pytest
 from sparkyard import paths
 from sparkyard.family import images
 from sparkyard.family.images import Family
-from sparkyard.family.stack import Package, Stack
+from sparkyard.family.projects import Package, Project
 from sparkyard.locks import apt_lock, dependencies
 from sparkyard.locks.apt_lock import LockedDeb
 from sparkyard.locks.jar_lock import render_lock
@@ -21,7 +21,7 @@ from sparkyard.plan.targets import Targets
 from sparkyard.settings import Settings
 
 BASE = BaseImage("target:debian", "bootstrapped debian:trixie sha256:1", Path("/rootfs"))
-STACK = Stack(
+STACK = Project(
     name="s", summary="a stack", debian="trixie", python="3.11",
     python_package=Package("python3.11", "bookworm"), java_package=Package("jre", "sid"),
     java_major=8, java_home="/usr/lib/jvm/java",

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from sparkyard.plan import plan
 from sparkyard.record.record import ParityRow
 from sparkyard.settings import Settings
 from sparkyard.test_results import Group, Results, evidence_of, read
-from tests.unit.parity.test_parity import GOOD, java
+from tests.unit.parity.test_parity import GOOD, java, serving
 
 DRIVER, EXECUTORS, PLAIN = (f"sha256:{digit * 64}" for digit in "abc")
 FAMILY = Family(
@@ -126,7 +127,7 @@ def test_no_half_a_record_is_ever_left(cache: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_each_image_needs() -> None:
     assert evidence.needed(FAMILY, "plain", PARTS) == ("images", "e2e")
-    assert evidence.needed(FAMILY, "hub", evidence.PARTS) == ("images",)
+    assert evidence.needed(FAMILY, "hub", evidence.PARTS) == ("images", "parity")
     assert evidence.needed(FAMILY, "notebook", PARTS) == ("images", "e2e", "parity")
     assert evidence.needed(FAMILY, "executors", PARTS) == ("images", "e2e", "parity")
     assert evidence.needed(FAMILY, "plain", evidence.PARTS) == (
@@ -139,7 +140,7 @@ def test_what_each_image_needs() -> None:
 
 def test_images_of_which_all_is_proven_pass() -> None:
     prove_all()
-    evidence.require(ALL, FAMILY, PARTS)
+    evidence.refuse(evidence.gaps(ALL, FAMILY, PARTS))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_each_part_that_is_missing_is_refused(cache: Path, image: str, part: str
     (cache / "evidence" / ALL[image].removeprefix("sha256:") / f"{part}.json").unlink()
     assert why() == {(image, part, "not run")}
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, PARTS)
+        evidence.refuse(evidence.gaps(ALL, FAMILY, PARTS))
     assert f"{image} {ALL[image][7:19]}: {part} (not run)" in refusal.value.what
     assert evidence.COMMANDS[part] in refusal.value.remedy
     assert refusal.value.exit_code == 63
@@ -171,7 +172,7 @@ def test_tests_that_all_were_skipped_prove_nothing() -> None:
 
 def test_all_that_is_missing_stands_in_one_message() -> None:
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, PARTS)
+        evidence.refuse(evidence.gaps(ALL, FAMILY, PARTS))
     for name, digest in ALL.items():
         assert f"{name} {digest[7:19]}: images (not run), e2e (not run)" in refusal.value.what
     assert "`nox -s tests` and `nox -s parity`" in refusal.value.remedy
@@ -184,17 +185,17 @@ def test_all_that_is_missing_stands_in_one_message() -> None:
 def test_a_part_that_the_settings_name_is_asked_for(part: str, command: str) -> None:
     prove_all()
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, (*PARTS, part))
+        evidence.refuse(evidence.gaps(ALL, FAMILY, (*PARTS, part)))
     assert refusal.value.what.count(f"{part} (not run)") == len(ALL)
     assert refusal.value.remedy.startswith(f"Run `{command}`, then the same command again.")
     for name, digest in ALL.items():
         evidence.record(good(digest, name, part))
-    evidence.require(ALL, FAMILY, (*PARTS, part))
+    evidence.refuse(evidence.gaps(ALL, FAMILY, (*PARTS, part)))
 
 
 def test_one_command_runs_the_tests_on_the_cluster_too() -> None:
     with pytest.raises(EvidenceMissingError) as refusal:
-        evidence.require(ALL, FAMILY, (*PARTS, "kubernetes"))
+        evidence.refuse(evidence.gaps(ALL, FAMILY, (*PARTS, "kubernetes")))
     assert refusal.value.remedy.startswith("Run `nox -s tests` and `nox -s parity`, then")
 
 
@@ -207,7 +208,7 @@ def test_a_pair_that_was_never_together_is_refused() -> None:
 
 
 def test_nothing_is_asked_of_no_image() -> None:
-    evidence.require({}, FAMILY, PARTS)
+    evidence.refuse(evidence.gaps({}, FAMILY, PARTS))
 
 
 def group(collected: int = 3, **changes: Any) -> Group:
@@ -218,10 +219,11 @@ def results(**changes: Group | None) -> Results:
     """Return a full run in which all passed; `__` stands for the stroke of a group's name."""
     groups: dict[str, Group | None] = {
         "unit": group(), "e2e": group(9), "images/plain": group(), "images/notebook": group(5),
-        "images/executors": group(), "images/pair": group(2),
+        "images/executors": group(), "shared/pair": group(2),
     }  # fmt: skip
     groups |= {name.replace("__", "/"): value for name, value in changes.items()}
-    return Results({name: value for name, value in groups.items() if value}, 0, ())
+    here = {name: value for name, value in groups.items() if value}
+    return Results({FAMILY.project: here, "other": {"e2e": group(failed=1)}}, 0, ())
 
 
 def of_run(run: Results) -> dict[tuple[str, str], Evidence]:
@@ -263,9 +265,8 @@ def test_a_group_of_which_all_was_skipped_is_not_recorded() -> None:
     [
         ({"e2e": None}, {("plain", "e2e"), ("notebook", "e2e"), ("executors", "e2e")}),
         ({"images__plain": None}, {("plain", "images")}),
-        ({"images__pair": None}, {("notebook", "images"), ("executors", "images")}),
         ({"images__plain": group(3, passed=2)}, {("plain", "images")}),
-        ({"images__pair": group(2, passed=1)}, {("notebook", "images"), ("executors", "images")}),
+        ({"shared__pair": group(2, passed=1)}, {("notebook", "images"), ("executors", "images")}),
     ],
 )
 def test_tests_that_did_not_all_run_prove_nothing(
@@ -284,11 +285,11 @@ def test_a_failed_test_counts_against_its_images_even_when_the_run_stopped_there
     found = of_run(results(images__notebook=bad))
     assert {key for key, each in found.items() if not each.good} == {("notebook", "images")}
     assert found["notebook", "images"].failures == ("it",)
-    pair = of_run(results(images__pair=group(2, passed=1, failed=1)))
+    pair = of_run(results(shared__pair=group(2, passed=1, failed=1)))
     assert {key[0] for key, each in pair.items() if not each.good} == {"notebook", "executors"}
 
 
-def test_a_test_of_a_parent_that_is_of_no_one_image_counts_for_all_that_stand_on_it() -> None:
+def test_a_test_of_a_capability_that_is_of_no_one_image_counts_for_all_that_have_it() -> None:
     found = of_run(results(shared__plain=group(2, passed=1, failed=1)))
     assert {key for key, each in found.items() if not each.good} == {
         ("plain", "images"), ("notebook", "images"),
@@ -337,6 +338,15 @@ def test_a_parity_report_is_evidence_for_both_sides(
     assert driver.good is executors.good is good_
     assert len(driver.parity) == len(verdicts)
     assert [row.must for row in driver.parity] == [v is not Verdict.ALLOWED for v in verdicts]
+
+
+def test_of_several_comparisons_each_counts_and_no_later_one_hides_a_failure() -> None:
+    first = good(part="parity", failed=1, failures=("Java",), beside={"executors": EXECUTORS})
+    second = good(part="parity", beside={"others": PLAIN})
+    both, other = evidence.together([first, good(EXECUTORS), second])
+    assert other == good(EXECUTORS)
+    assert (both.passed, both.failed, both.failures, both.good) == (6, 1, ("Java",), False)
+    assert both.beside == {"executors": EXECUTORS, "others": PLAIN}
 
 
 def test_evidence_stands_in_a_record_as_counts() -> None:
@@ -398,6 +408,33 @@ def test_parity_of_named_images_counts_only_when_they_agree(
     with pytest.raises(ParityError):
         parity_command.main(named)
     assert [each.good for each in evidence.of(DRIVER)] == [True]
+
+
+@pytest.mark.parametrize("server", ["5.4.0", "4.1.6"])
+def test_parity_of_a_hub_with_the_servers_of_both_stacks_is_evidence_of_the_hub_alone(
+    monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    versions = {"hub": "5.5.0", "spark-3.5": "5.5.0", "spark-4": server}
+    digests = {name: f"sha256:{at}" for at, name in enumerate(versions)}
+
+    def resolve(reference: str) -> ImageIdentity:
+        image, _, of_stack = reference.rpartition("/")[2].partition(":")
+        labels = {"io.sparkyard.image": image, "io.sparkyard.stack": of_stack}
+        return ImageIdentity(reference, digests[of_stack], "amd64", (), labels)
+
+    monkeypatch.setattr("sparkyard.engine.engine.inspect", lambda names: {n: {} for n in names})
+    monkeypatch.setattr(facts, "resolve", resolve)
+    monkeypatch.setattr(facts, "collect", lambda name: serving(versions[name.partition(":")[2]]))
+    monkeypatch.setattr(layers, "compare", lambda *_: layers.LayerComparison((), ()))
+    agrees = server.startswith("5.")
+    with nullcontext() if agrees else pytest.raises(ParityError, match="major version"):
+        parity_command.main(["--stack", "hub"])
+    [hub] = evidence.of(digests["hub"])
+    assert (hub.image, hub.part, hub.good) == ("jupyterhub-hub", "parity", agrees)
+    assert hub.beside == {
+        f"pyspark-notebook:{name}": digests[name] for name in ("spark-3.5", "spark-4")
+    }
+    assert evidence.of(digests["spark-3.5"]) == evidence.of(digests["spark-4"]) == ()
 
 
 @pytest.mark.usefixtures("engine")

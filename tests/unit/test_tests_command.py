@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from sparkyard import errors
+from sparkyard import errors, paths
 from sparkyard.commands import tests as command
 from sparkyard.plan import plan
-from sparkyard.plan.plan import Site
+
+IMAGES = {"hub": "jupyterhub-hub", "executors": "spark-executors"}
 
 
 @pytest.mark.parametrize(
@@ -33,27 +32,46 @@ def test_an_unknown_part_is_refused_and_the_near_one_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("argv", "ran"),
+    ("argv", "stacks", "parts"),
     [
-        (["--only", "unit,images"], [("spark-3.5", ("images", "unit")), ("hub", ("images",))]),
-        (["--only", "unit"], [("spark-3.5", ("unit",))]),
-        (["--only", "e2e"], [("spark-3.5", ("e2e",))]),
-        (["--image", "hub"], [("hub", ("images",))]),
-        (["--image", "executors"], [("spark-3.5", ("images",))]),
+        (["--only", "unit,images"], ["spark-3.5", "hub"], ["images", "unit"]),
+        (["--stack", "all"], ["spark-3.5", "spark-4", "hub"], list(command.PARTS)),
+        (["--stack", "spark-4", "--only", "e2e,images"], ["spark-4", "hub"], ["e2e", "images"]),
+        (["--stack", "hub"], ["hub"], ["images"]),
+        (["--only", "unit"], ["spark-3.5"], ["unit"]),
+        (["--only", "e2e"], ["spark-3.5"], ["e2e"]),
+        (["--image", "hub"], ["hub"], ["images"]),
+        (["--image", "executors"], ["spark-3.5"], ["images"]),
+        (["--image", "executors", "--stack", "all"], ["spark-3.5", "spark-4"], ["images"]),
     ],
 )
-def test_what_no_stack_owns_has_its_images_tested_whatever_stack_is_chosen(
-    monkeypatch: pytest.MonkeyPatch, argv: list[str], ran: list[tuple[str, tuple[str, ...]]]
+def test_one_run_of_pytest_has_all_stacks_and_the_images_that_no_stack_owns(
+    monkeypatch: pytest.MonkeyPatch, argv: list[str], stacks: list[str], parts: list[str]
 ) -> None:
-    asked = []
+    ran: list[list[str]] = []
 
-    def on(where: Site, parts: tuple[str, ...], *_: object) -> tuple[int, None]:
-        asked.append((where.stack.name, parts))
-        return (5 if where.stack.name == "hub" and len(ran) > 1 else 0), None
+    def call(words: list[str]) -> int:
+        ran.append(words)
+        return 0
 
-    monkeypatch.setattr(command, "_on", on)
-    assert command.main([*argv, "--stack", "spark-3.5"]) == 0
-    assert asked == ran
+    monkeypatch.setattr(command, "_built", lambda where, **_: where)
+    monkeypatch.setattr(command, "_digests", lambda _: {})
+    monkeypatch.setattr("sparkyard.bootstrap.call", call)
+    assert command.main(argv) == 0
+    [words] = ran
+    assert [word for word in words if word.startswith("--stack")] == [
+        f"--stack={name}" for name in stacks
+    ]
+    tests = f"{paths.ROOT}/tests/"
+    assert [word.removeprefix(tests) for word in words if word.startswith(tests)] == parts
+    if "--image" in argv:
+        assert words[words.index("--image") + 1] == IMAGES[argv[1]]
+
+
+def test_a_project_that_no_stack_owns_has_no_unit_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparkyard.bootstrap.call", lambda _: pytest.fail("pytest was run"))
+    with pytest.raises(errors.TestsFailedError, match="No test was run"):
+        command.main(["--stack", "hub", "--only", "unit"])
 
 
 def test_options_after_a_second_dash_are_pytests() -> None:
@@ -80,25 +98,7 @@ def test_a_nightly_run_of_one_directory_is_not_recorded(argv: list[str], some: b
 def test_the_option_nightly_is_handed_to_pytest() -> None:
     for argv in ([], ["--nightly"]):
         chosen, _ = command._parse(argv)
-        assert [o for o in command._options(chosen, plan.site()) if o == "--nightly"] == argv
-
-
-@pytest.mark.parametrize(
-    ("argv", "brief"),
-    [
-        (["--stack", "all"], True),
-        (["--stack", "spark-9"], False),
-        (["--stack", "all", "--nightly"], False),
-    ],
-)
-def test_where_all_stacks_are_tested_the_default_one_answers_for_what_is_the_same(
-    argv: list[str], brief: bool
-) -> None:
-    chosen, _ = command._parse(argv)
-    default = plan.site()
-    other = replace(default, stack=replace(default.stack, name="spark-9"))
-    assert ("--brief" in command._options(chosen, other)) is brief
-    assert "--brief" not in command._options(chosen, default)
+        assert [o for o in command._options(chosen, [plan.site()]) if o == "--nightly"] == argv
 
 
 @pytest.mark.parametrize(

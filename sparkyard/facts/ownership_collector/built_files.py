@@ -1,8 +1,9 @@
 """Which files did Sparkyard's build make?
 
 The label of an image says from which files it was built, by digests of their contents, and at which
-time the newest of its layers was settled. A file with one of these contents came by the build. Each
-build step gives all that it makes one time: so does every other file with the time of such a one.
+time the newest of its layers was settled. A file with one of these contents came by the build, and
+so did the link to Python in the environment that the label names. Each build step gives all that it
+makes one time: so every other file with the time of such a one came by the build, too.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Build:
         except (ValueError, AttributeError):
             inputs, self.newest = {}, 0
         self.digests = set(inputs.values())
+        self.prefix = inputs.get("PREFIX", "")
 
 
 def claim_copied(owners: Owners, build: Build) -> set[int]:
@@ -46,6 +48,9 @@ def claim_copied(owners: Owners, build: Build) -> set[int]:
             times.add(int(os.lstat(file).st_mtime))
         elif path in _BOOTSTRAPPED:
             owners.claim(path, _OWNER, "Sparkyard's own")
+    python = f"{build.prefix}/bin/python"
+    if python in tree.links:
+        times.add(int(os.lstat(tree.root + python).st_mtime))
     # A child image may copy such a file, later.
     return {time for time in times if time <= build.newest}
 

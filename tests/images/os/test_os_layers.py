@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-import io
-import tarfile
-
 from testinfra.host import Host
 
 from sparkyard.command import run
 from sparkyard.plan.plan import Site
 from sparkyard.settings import ca_bundle
 from tests.images import layers as module
-from tests.images.layers import Layers, look_through
+from tests.images.layers import Layers
 from tests.support import Container
-
-CERTIFICATE = b"-----BEGIN CERTIFICATE-----\n" + b"A" * 64 + b"\n" + b"B" * 64 + b"\n"
-
-
-def archive(files: dict[str, bytes], mode: int = 0o644) -> io.BytesIO:
-    written = io.BytesIO()
-    with tarfile.open(fileobj=written, mode="w") as made:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size, member.mode = len(content), mode
-            made.addfile(member, io.BytesIO(content))
-    written.seek(0)
-    return written
 
 
 def test_no_layer_has_a_package_cache(layers: Layers, image_reference: str) -> None:
@@ -72,21 +56,3 @@ def test_no_cache_is_left_where_a_user_looks(host: Host, root_host: Host) -> Non
 def test_uv_is_in_no_image(container: Container) -> None:
     found = container.exec("sh", "-c", "command -v uv", check=False)
     assert found.exit_code != 0, found.stdout
-
-
-def test_the_scan_refuses_what_it_is_there_for() -> None:
-    files = {
-        "var/lib/apt/lists/mirror_Packages": b"",
-        "root/.cache/uv/a": b"",
-        "etc/apt/sources.list": b"deb https://mirror.example/debian x main",
-        "etc/ssl/site.crt": CERTIFICATE,
-        "fine": b"nothing",
-    }
-    foreign = module.certificates(CERTIFICATE)
-    seen = look_through(archive(files, mode=0o4755), [b"mirror.example"], foreign)
-    assert seen.forbidden == ["var/lib/apt/lists/mirror_Packages", "root/.cache/uv/a"]
-    assert seen.secrets == [
-        "etc/apt/sources.list: mirror.example",
-        "etc/ssl/site.crt: a certificate of this site",
-    ]
-    assert seen.setuid == files.keys()

@@ -25,7 +25,7 @@ def test_tini_is_process_1(host: Host) -> None:
     assert host.file("/proc/1/comm").content_string.strip() == "tini"
 
 
-# A Spark pair runs a Spark job as each of them: see test_any_user.py one directory up.
+# A Spark pair runs a Spark job as each of them: see ../pair/test_any_user.py.
 @pytest.mark.parametrize("who", ANY_USERS)
 def test_any_user_on_a_read_only_root_has_a_name_and_a_python(
     lab: Lab, image_reference: str, who: str

@@ -50,7 +50,7 @@ os.environ["JAVA_HOME"] = "/usr/lib/jvm/default"
 SparkSession.builder.getOrCreate()
 """
 
-pytestmark = pytest.mark.this_image_only
+pytestmark = pytest.mark.where_added
 
 
 @pytest.fixture(scope="module")

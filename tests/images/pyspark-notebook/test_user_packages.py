@@ -11,7 +11,7 @@ from tests.support import Container
 
 OWN = "sparkyard-test-own"
 
-pytestmark = pytest.mark.this_image_only
+pytestmark = pytest.mark.where_added
 
 
 @pytest.fixture(scope="module")

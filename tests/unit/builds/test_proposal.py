@@ -12,7 +12,7 @@ import pytest
 from sparkyard.builds import proposal
 from sparkyard.builds.proposal import Move, Proposal
 from sparkyard.errors import BusyError, DiskFullError, FileAccessError
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.locks import apt_lock
 from tests.unit.small_family import STACK, deb, make
 
@@ -31,7 +31,7 @@ def made(directory: Path) -> Iterator[Proposal]:
         yield proposed
 
 
-def copy(made: Proposal) -> Stack:
+def copy(made: Proposal) -> Project:
     return made.copies[STACK.name]
 
 

@@ -220,6 +220,24 @@ def test_what_a_child_image_adds_or_changes_is_not(tmp_path: Path, built: str) -
     assert owners(root, built) == {"/opt/copy": ["sparkyard:"]}
 
 
+def test_an_environment_whose_step_copied_nothing_is_the_builds_and_a_childs_is_not(
+    tmp_path: Path, built: str
+) -> None:
+    root, earlier, later = tmp_path / "root", BUILT - 60, BUILT + 120
+    for name, at in (("hub", earlier), ("other", later)):
+        write(root, f"/opt/{name}/pyvenv.cfg")
+        link(root, f"/opt/{name}/bin/python", "/usr/bin/python3.13")
+        settle(root, f"/opt/{name}/pyvenv.cfg", f"/opt/{name}/bin/python", at=at)
+    before = owners(root, built)
+    for name, added in (
+        ("hub", {"/opt/hub/pyvenv.cfg", "/opt/hub/bin/python"}),
+        ("other", set()),
+        ("absent", set()),
+    ):
+        label = json.dumps(json.loads(built) | {"PREFIX": f"/opt/{name}"})
+        assert owners(root, label).keys() - before.keys() == added
+
+
 @pytest.mark.parametrize("label", ["", "[]", "null", '{"SOURCE_DATE_EPOCH": "soon"}'])
 def test_a_label_that_says_nothing_accounts_for_nothing(tmp_path: Path, label: str) -> None:
     write(tmp_path, "/etc/fstab")

@@ -13,7 +13,7 @@ from sparkyard.errors import (
     SparkyardError,
     UnknownNameError,
 )
-from sparkyard.family import images, stack
+from sparkyard.family import images, projects
 
 HEAD = 'default_stack = "s"\nnamespace = "n"\n'
 
@@ -236,7 +236,7 @@ def test_stacks_that_cannot_be_are_named(
 def test_an_image_without_what_it_needs_on_its_stack_is_refused(
     tmp_path: Path, session: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stack, "known", lambda: (STACK, "spark-9"))
+    monkeypatch.setattr(projects, "stacks", lambda: (STACK, "spark-9"))
     text = FAMILY.replace(f'"{session}"', f'"{session}"\nstacks = ["{STACK}"]')
     refusal = refused(tmp_path, text, ImageGraphError)
     assert "leaf is built on spark-9" in refusal.what

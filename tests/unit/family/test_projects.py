@@ -9,7 +9,7 @@ import pytest
 
 from sparkyard import paths
 from sparkyard.errors import MalformedFileError, SparkyardError, StaleLockError, UnknownNameError
-from sparkyard.family import images, stack
+from sparkyard.family import images, projects
 from sparkyard.locks import current
 from sparkyard.plan import plan
 
@@ -39,7 +39,7 @@ def write(directory: Path, name: str, text: str) -> None:
 
 @pytest.mark.usefixtures("directory")
 def test_a_project_stands_on_the_operating_system() -> None:
-    hub = stack.load("hub")
+    hub = projects.load("hub")
     assert [each.name for each in hub.chain] == ["os", "hub"]
     assert (hub.debian, hub.prefix, hub.is_stack) == ("trixie", "/opt/hub", False)
     assert (hub.packages, hub.suites) == (("python3.13/sid",), ("trixie", "sid"))
@@ -49,8 +49,8 @@ def test_a_project_stands_on_the_operating_system() -> None:
 
 
 def test_the_operating_system_comes_first_and_stacks_before_what_none_owns() -> None:
-    names = [each.name for each in stack.projects()]
-    assert names == ["os", *stack.known(), *stack.others()[1:]]
+    names = [each.name for each in projects.every()]
+    assert names == ["os", *projects.stacks(), *projects.others()[1:]]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_project_like_another_is_refused(
     directory: Path, name: str, prefix: str, said: str
 ) -> None:
     write(directory, name, HUB.replace('"/opt/hub"', prefix))
-    for read in (lambda: stack.load("hub"), lambda: stack.load("spark-3.5"), stack.projects):
+    for read in (lambda: projects.load("hub"), lambda: projects.load("spark-3.5"), projects.every):
         with pytest.raises(MalformedFileError, match=said):
             read()
 
@@ -79,15 +79,15 @@ def test_a_project_like_another_is_refused(
 def test_names_what_a_project_lacks(directory: Path, line: str) -> None:
     (directory / "hub/project.toml").write_text(HUB.replace(f"{line}\n", "", 1))
     with pytest.raises(MalformedFileError, match=re.escape("hub/project.toml")):
-        stack.load("hub")
+        projects.load("hub")
 
 
 def test_an_image_of_no_stack_is_in_no_stacks_family_and_every_site_list() -> None:
     family = images.load()
     assert "hub" not in family.on("spark-3.5")
     assert [image.name for image in family.on("hub").published] == ["jupyterhub-hub"]
-    for asked in ("", "spark-3.5", stack.ALL):
-        names = [where.stack.name for where in plan.sites(asked)]
+    for asked in ("", "spark-3.5", projects.ALL):
+        names = [where.project.name for where in plan.sites(asked)]
         assert names[0] == family.default_stack
         assert names[-1:] == ["hub"]
         assert names.count("hub") == 1
@@ -126,7 +126,7 @@ def test_a_project_that_no_lock_has_is_refused(directory: Path) -> None:
     project = "[tool.poetry.group.hub.dependencies]\njupyterhub = '*'\n"
     (directory / "hub/pyproject.toml").write_text(project)
     with pytest.raises(StaleLockError, match=r"hub was never locked and exported"):
-        current.check(stack.load("hub"), images.Family((), "s", "n"))
+        current.check(projects.load("hub"), images.Family((), "s", "n"))
 
 
 def test_what_containers_run_is_in_the_prefix_of_stacks() -> None:
@@ -138,4 +138,4 @@ def test_what_containers_run_is_in_the_prefix_of_stacks() -> None:
         if file.is_file() and "__pycache__" not in file.parts
         for prefix in re.findall(r"(/opt/[a-z-]+)/(?:bin|lib)/python", file.read_text())
     }
-    assert named == {stack.PREFIX}
+    assert named == {projects.PREFIX}

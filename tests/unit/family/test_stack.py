@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkyard.errors import MalformedFileError, UnknownNameError
-from sparkyard.family import stack
+from sparkyard.family import projects
 from sparkyard.locks import apt_lock, dependencies, jars
 
 TEXT = """
@@ -24,9 +24,9 @@ home = "/usr/lib/jvm/java"
 """
 
 
-def load(tmp_path: Path, text: str) -> stack.Stack:
+def load(tmp_path: Path, text: str) -> projects.Project:
     (tmp_path / "spark-9.toml").write_text(text)
-    return stack.load("spark-9", tmp_path)
+    return projects.load("spark-9", tmp_path)
 
 
 def test_reads_a_stack(tmp_path: Path) -> None:
@@ -73,15 +73,15 @@ def test_a_number_that_is_a_text(tmp_path: Path) -> None:
 def test_an_unknown_stack(tmp_path: Path, name: str, said: str) -> None:
     load(tmp_path, TEXT)
     with pytest.raises(UnknownNameError) as refusal:
-        stack.load(name, tmp_path)
+        projects.load(name, tmp_path)
     assert name in refusal.value.what
     assert said in refusal.value.remedy
 
 
 def test_all_stacks_of_the_checkout_can_be_read() -> None:
-    assert stack.known()
-    for name in stack.known():
-        assert stack.load(name).dependencies.is_dir()
+    assert projects.stacks()
+    for name in projects.stacks():
+        assert projects.load(name).dependencies.is_dir()
 
 
 @pytest.mark.parametrize("names", [("4", "spark-4"), ("spark-4", "spark-4-test"), ("all",)])
@@ -91,18 +91,18 @@ def test_names_whose_tags_could_be_mistaken_are_refused(
     for name in names:
         (tmp_path / f"{name}.toml").write_text(TEXT)
     with pytest.raises(MalformedFileError, match="a stack or project cannot be called"):
-        stack.known(tmp_path)
+        projects.stacks(tmp_path)
 
 
 def test_all_stacks_of_the_checkout_declare_what_the_dockerfiles_take() -> None:
     declared = {
-        name: (dependencies.groups(where), jars.groups(where), apt_lock.lists(stack.load(name)))
-        for name in stack.known()
-        for where in [stack.load(name).dependencies]
+        name: (dependencies.groups(where), jars.groups(where), apt_lock.lists(projects.load(name)))
+        for name in projects.stacks()
+        for where in [projects.load(name).dependencies]
     }
     assert {"spark-3.5", "spark-4"} <= declared.keys()
     assert declared["spark-3.5"] == declared["spark-4"]
 
 
 def test_spark_4_takes_all_of_debian_from_one_suite() -> None:
-    assert stack.load("spark-4").arguments["SUITES"] == "trixie"
+    assert projects.load("spark-4").arguments["SUITES"] == "trixie"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sparkyard.errors import MalformedFileError, StaleLockError
-from sparkyard.family.stack import Package
+from sparkyard.family.projects import Package
 from sparkyard.locks import apt_lock
 from sparkyard.locks.apt_lock import AptLock
 from tests.unit.small_family import DATES, STACK, deb, make

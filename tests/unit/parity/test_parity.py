@@ -500,7 +500,7 @@ def test_a_hub_that_is_built_is_compared_with_the_server_of_each_stack(
 ) -> None:
     whole = images_of_family.load()
     first, hub = plan.sites()
-    other = replace(first, stack=replace(first.stack, name="spark-9"))
+    other = replace(first, project=replace(first.project, name="spark-9"))
     monkeypatch.setattr(plan, "sites", lambda _: (first, other, hub))
     monkeypatch.setattr(engine, "inspect", lambda names: {name: {} for name in names})
     found = command._pairs(command._parse(["--stack", "all"]))

@@ -10,7 +10,7 @@ import pytest
 
 from sparkyard import paths
 from sparkyard.errors import StaleLockError, UnknownNameError
-from sparkyard.family.stack import Stack
+from sparkyard.family.projects import Project
 from sparkyard.fetch import debs
 from sparkyard.locks import apt_lock
 from sparkyard.plan import inputs
@@ -177,7 +177,7 @@ def test_the_operating_system_has_the_packages_of_its_own_project(root: Path) ->
     (root / "images/os/Dockerfile").write_text("FROM debian\nRUN --mount=from=packages true\n")
     with (root / "images/images.toml").open("a") as file:
         file.write('[images.os]\nsummary = "x"\nproject = "os"\n')
-    system = Stack("os", "x", "trixie")
+    system = Project("os", "x", "trixie")
     above = replace(STACK, on=system)
     for project, name in ((system, "debian"), (system, "base"), (above, "base")):
         apt_lock.write(project, name, [deb("tini")], DATES[name])

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from sparkyard.errors import ImmutableTagError, UnknownNameError
+from sparkyard import evidence
+from sparkyard.errors import EvidenceMissingError, ImmutableTagError, UnknownNameError
+from sparkyard.evidence import Evidence
 from sparkyard.family import images
+from sparkyard.plan import plan
+from sparkyard.plan.plan import Step
 from sparkyard.push import pushing
 from sparkyard.push.pushing import Pushed
 from sparkyard.registry.registry import Registry
 from sparkyard.settings import Settings
 from sparkyard.tags import ImmutableTag, MovingTag, Tags
+from tests.unit.parity.test_parity import serving
 
 FAMILY = images.load()
 ONE, TWO = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -67,3 +76,43 @@ def test_a_taken_tag_that_never_moves_is_refused_with_both_digests() -> None:
     before[image.repository, "abcdefabcdef"] = TWO
     with pytest.raises(ImmutableTagError, match=f"{TWO}.*{ONE}"):
         pushing.check(registry, [image], before)
+
+
+def inspected(references: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Return what an engine says that has every image: the hubs are of one digest."""
+    return {name: {"Id": TWO if "jupyterhub-hub" in name else ONE} for name in references}
+
+
+@pytest.mark.parametrize(
+    ("beside", "why"),
+    [
+        (None, "parity (not run)"),
+        ({"pyspark-notebook:spark-4": ONE}, "not run beside pyspark-notebook:spark-3.5"),
+        (
+            {"pyspark-notebook:spark-3.5": ONE, "pyspark-notebook:spark-4": TWO},
+            "run beside pyspark-notebook:spark-4 222222222222",
+        ),
+        ({"pyspark-notebook:spark-3.5": ONE, "pyspark-notebook:spark-4": ONE}, ""),
+    ],
+)
+def test_a_push_of_the_hub_asks_for_its_parity_with_the_built_servers_of_each_stack(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, beside: dict[str, str] | None, why: str
+) -> None:
+    monkeypatch.setenv("SPARKYARD_CACHE", str(tmp_path))
+    monkeypatch.setattr("sparkyard.engine.engine.inspect", inspected)
+    monkeypatch.setattr(
+        pushing, "built", lambda _, names: {n: Step(n, n, n, "0" * 12, False, ()) for n in names}
+    )
+    monkeypatch.setattr("sparkyard.facts.facts.collect", lambda _: serving("5.5.0"))
+    hub = plan.site("hub")
+    proven = Evidence(TWO, "jupyterhub-hub", "images", 1, 0, 0, 1.0, "", "", False)
+    evidence.record(proven)
+    if beside is not None:
+        evidence.record(replace(proven, part="parity", beside=beside))
+    if not why:
+        assert [image.digest for image in pushing.collect(hub, ["hub"])] == [TWO]
+        return
+    with pytest.raises(EvidenceMissingError) as refused:
+        pushing.collect(hub, ["hub"])
+    assert why in refused.value.what
+    assert "`nox -s parity -- --stack hub`" in refused.value.remedy

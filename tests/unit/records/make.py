@@ -42,7 +42,7 @@ def make(version: str = "1.4.0") -> Record:
     site = plan.site()
     images = tuple(_image(site, image.name, version) for image in site.family.published)
     pairs = tuple(_pair(site, pair) for pair in site.family.pairs)
-    stack = RecordedStack(site.stack.name, site.is_default, (), images, pairs, _build())
+    stack = RecordedStack(site.project.name, site.is_default, (), images, pairs, _build())
     return Record(
         SCHEMA, version, REVISION, "main", "https://forge.example.com/data/sparkyard",
         "2026-11-20T16:03:11Z", "2026-11-21T09:30:00Z", "", (stack,),
@@ -99,8 +99,8 @@ def _image(site: plan.Site, name: str, version: str) -> RecordedImage:
         name, image.summary, image.parent,
         f"registry.example.com:5000/sparkyard/{name}", identity.digest,
         "sha256:" + identity.digest[:6:-1], fingerprint,
-        (version, REVISION[:12], f"{site.stack.name}-{fingerprint[:12]}"),
-        ("latest", "main", site.stack.name, ELEMENTS),
+        (version, REVISION[:12], f"{site.project.name}-{fingerprint[:12]}"),
+        ("latest", "main", site.project.name, ELEMENTS),
         sum(layer.compressed for layer in recorded), sum(layer.unpacked for layer in recorded),
         recorded, packages, tests, sbom,
     )  # fmt: skip

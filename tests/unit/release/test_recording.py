@@ -50,10 +50,10 @@ def of_stack(name: str) -> StackCandidates:
 
 
 def _candidate(site: Site, image: Image) -> Candidate:
-    fingerprint = digest(site.stack.name)[7:19]
-    reference = site.name(image.name, f"{site.stack.name}-{fingerprint}")
+    fingerprint = digest(site.project.name)[7:19]
+    reference = site.name(image.name, f"{site.project.name}-{fingerprint}")
     step = Step(image.name, reference, site.name(image.name), fingerprint, False, ())
-    own = digest(f"{image.name} {site.stack.name}")
+    own = digest(f"{image.name} {site.project.name}")
     return Candidate(image, step, ImageIdentity(reference, own, "amd64", (), {}))
 
 

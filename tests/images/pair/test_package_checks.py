@@ -1,4 +1,4 @@
-"""Do the checks of Python packages (environment/test_environment.py) refuse what is wrong?"""
+"""Do the checks of Python packages (../python/test_environment.py) refuse what is wrong?"""
 
 from __future__ import annotations
 

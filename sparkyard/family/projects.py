@@ -34,7 +34,7 @@ class Package:
 
 
 @dataclass(frozen=True)
-class Stack:
+class Project:
     """A project: of a stack, or one that no stack owns and that has no Java.
 
     Attributes:
@@ -55,7 +55,7 @@ class Stack:
     java_major: int = 0
     java_home: str = ""
     prefix: str = PREFIX
-    on: Stack | None = None
+    on: Project | None = None
     copy: Path | None = None
     """A directory that stands for `dependencies`: a copy in which new locks are made."""
 
@@ -65,12 +65,12 @@ class Stack:
         return self.java_package is not None
 
     @property
-    def system(self) -> Stack:
+    def system(self) -> Project:
         """The project of the operating system: itself, where it stands on none."""
         return self.on or self
 
     @property
-    def chain(self) -> tuple[Stack, ...]:
+    def chain(self) -> tuple[Project, ...]:
         """The project and what it stands on, the lowest first."""
         return (self.on, self) if self.on else (self,)
 
@@ -94,7 +94,7 @@ class Stack:
     def suites(self) -> tuple[str, ...]:
         """The suites that its Debian packages come from, that of its images first."""
         named = (self.python_package, self.java_package)
-        return tuple(dict.fromkeys([self.debian, *(each.suite for each in named if each)]))
+        return tuple(dict.fromkeys([self.debian, *(package.suite for package in named if package)]))
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -112,7 +112,7 @@ ALL = "all"
 """The word for every stack, where one may be named."""
 
 
-def known(directory: Path = paths.STACKS) -> tuple[str, ...]:
+def stacks(directory: Path = paths.STACKS) -> tuple[str, ...]:
     """Return the names of all stacks.
 
     Raises:
@@ -132,7 +132,7 @@ def others() -> tuple[str, ...]:
     """
     files = sorted(paths.DEPENDENCIES.glob("*/project.toml"))
     names = tuple(sorted((file.parent.name for file in files), key=lambda name: name != SYSTEM))
-    _check_names(names, (*known(), *names), paths.DEPENDENCIES)
+    _check_names(names, (*stacks(), *names), paths.DEPENDENCIES)
     prefixes = {PREFIX: "each stack"}
     for file in files:
         prefix = toml_file.read(file).get("prefix")
@@ -152,13 +152,13 @@ def others() -> tuple[str, ...]:
     return names
 
 
-def projects() -> tuple[Stack, ...]:
+def every() -> tuple[Project, ...]:
     """Return all projects, each after what it stands on."""
     names = others()
-    return tuple(load(name) for name in (*names[:1], *known(), *names[1:]))
+    return tuple(load(name) for name in (*names[:1], *stacks(), *names[1:]))
 
 
-def load(name: str, directory: Path = paths.STACKS) -> Stack:
+def load(name: str, directory: Path = paths.STACKS) -> Project:
     """Return the stack `name`, or the project of that name that no stack owns.
 
     Raises:
@@ -167,9 +167,9 @@ def load(name: str, directory: Path = paths.STACKS) -> Stack:
     """
     if name in others():
         return _project(name)
-    if name not in known(directory):
+    if name not in stacks(directory):
         raise UnknownNameError(
-            f'There is no stack "{name}" in {directory}.', nearest(name, known(directory))
+            f'There is no stack "{name}" in {directory}.', nearest(name, stacks(directory))
         )
     file = directory / f"{name}.toml"
     document = toml_file.read(file)
@@ -185,7 +185,7 @@ def load(name: str, directory: Path = paths.STACKS) -> Stack:
             "so for all stacks.",
             "Take the line out.",
         )
-    return Stack(
+    return Project(
         name=name,
         summary=toml_file.text(document, "summary", str(file)),
         debian=system.debian,
@@ -198,15 +198,15 @@ def load(name: str, directory: Path = paths.STACKS) -> Stack:
     )
 
 
-def _project(name: str) -> Stack:
+def _project(name: str) -> Project:
     file = paths.DEPENDENCIES / name / "project.toml"
     document = toml_file.read(file)
     summary = toml_file.text(document, "summary", str(file))
     if name == SYSTEM:
-        return Stack(name, summary, toml_file.text(document, "debian", str(file)))
+        return Project(name, summary, toml_file.text(document, "debian", str(file)))
     python = toml_file.table(document, "python", file)
     system = _project(SYSTEM)
-    return Stack(
+    return Project(
         name=name,
         summary=summary,
         debian=system.debian,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
 from sparkyard.family import images
 from sparkyard.locks import jars
 from sparkyard.locks.class_paths import OF_SPARK
@@ -13,23 +9,12 @@ from sparkyard.locks.jar_checks import check, name_of
 from sparkyard.plan.plan import Site
 from tests.support import Container
 
-FAMILY = images.load()
-WITH_JARS = [
-    image.name
-    for image in FAMILY.published
-    if any(layer.startswith(images.JARS) for layer in FAMILY.takes(image.name))
-]
 
-
-@pytest.mark.parametrize("name", WITH_JARS)
 def test_locked_jars_are_on_their_class_path_and_fit(
-    containers: Callable[[str], Container],
-    reference: Callable[[str], str],
-    site: Site,
-    name: str,
+    container: Container, site: Site, image: str
 ) -> None:
-    stack = site.stack
-    layers = FAMILY.takes(name)
+    stack = site.project
+    layers = site.family.takes(image)
     groups = [
         group
         for group in jars.declared(stack.dependencies)
@@ -42,7 +27,6 @@ def test_locked_jars_are_on_their_class_path_and_fit(
         class_path: class_path.directory or stack.arguments["JARS_DIRECTORY"]
         for class_path in class_paths
     }
-    container = containers(reference(name))
     files = {
         class_path.name: container.exec("ls", directory).stdout.split()
         for class_path, directory in directories.items()
@@ -52,7 +36,7 @@ def test_locked_jars_are_on_their_class_path_and_fit(
         assert locked
         assert locked <= set(files[group.class_path.name])
     jvms = [
-        [name_of(file, where=name) for path in class_path.jvm for file in files.get(path, ())]
+        [name_of(file, where=image) for path in class_path.jvm for file in files.get(path, ())]
         for class_path in directories
     ]
     check(jvms, stack.class_level)

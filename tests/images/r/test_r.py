@@ -22,7 +22,7 @@ def test_r_has(host: Host, package: str) -> None:
     assert said.rc == 0, said.stderr
 
 
-@pytest.mark.this_image_only
+@pytest.mark.where_added
 def test_an_r_script_runs_a_spark_job(container: Container) -> None:
     told = container.exec("Rscript", "-", stdin=R_JOB, timeout=120).stdout
     result = next(line for line in told.splitlines() if line.startswith("result"))

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-import pytest
-
 from tests.support import Container
 
 # The JVM that a session starts, with its class path and options, and without the session.
@@ -24,18 +20,12 @@ for native in (netlib.blas.NativeBLAS, netlib.lapack.NativeLAPACK):
 """
 
 
-@pytest.fixture(params=["driver_image", "executor_image"])
-def side(request: pytest.FixtureRequest, containers: Callable[[str], Container]) -> Container:
-    """A container of the driver's image, and one of the executors'."""
-    return containers(request.getfixturevalue(request.param))
+def test_native_linear_algebra_is_found(container: Container) -> None:
+    assert container.python(FIND, "-Dnothing=here").split() == ["JNIBLAS", "JNILAPACK"]
 
 
-def test_native_linear_algebra_is_found(side: Container) -> None:
-    assert side.python(FIND, "-Dnothing=here").split() == ["JNIBLAS", "JNILAPACK"]
-
-
-def test_where_there_is_none_it_is_not(side: Container) -> None:
+def test_where_there_is_none_it_is_not(container: Container) -> None:
     nowhere = " ".join(
         f"-Ddev.ludovic.netlib.{kind}.nativeLibPath=/nowhere" for kind in ("blas", "lapack")
     )
-    assert side.python(FIND, nowhere).split() == ["none", "none"]
+    assert container.python(FIND, nowhere).split() == ["none", "none"]

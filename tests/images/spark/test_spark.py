@@ -24,7 +24,7 @@ CLASS_VERSION_OFFSET = 44
 @pytest.fixture(scope="session")
 def locked_spark(site: Site) -> str:
     """Spark's version as the lock pins it."""
-    text = dependencies.exported(site.stack.dependencies, "spark").read_text()
+    text = dependencies.exported(site.project.dependencies, "spark").read_text()
     return next(
         line.split("==")[1].split()[0] for line in text.splitlines() if line.startswith("pyspark==")
     )
@@ -47,10 +47,10 @@ def test_java_is_the_stacks(host: Host, site: Site) -> None:
     told = host.run("java -XshowSettings:properties -version").stderr
     pairs = (line.strip().partition(" = ") for line in told.splitlines())
     settings = {name: value for name, equals, value in pairs if equals}
-    major = site.stack.java_major
+    major = site.project.java_major
     assert settings["java.specification.version"] == (f"1.{major}" if major < 9 else str(major))
     assert settings["java.class.version"] == f"{CLASS_VERSION_OFFSET + major}.0"
-    assert settings["java.home"].startswith(site.stack.java_home)
+    assert settings["java.home"].startswith(site.project.java_home)
     assert settings["file.encoding"] == "UTF-8"
 
 

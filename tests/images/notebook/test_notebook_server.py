@@ -7,15 +7,12 @@ import json
 import pytest
 from testinfra.host import Host
 
-from sparkyard.family.images import load
+from sparkyard.family import capabilities
+from sparkyard.plan.plan import Site
 from tests.support import Container, Lab, must
 
-KERNELS = {
-    "pyspark-notebook": "python3",
-    "all-spark-notebook": "ir",
-    "datascience-notebook": "scala",
-}
-"""The kernel that each image adds to its parent's."""
+KERNELS = {"notebook": "python3", "r": "ir", "datascience-notebook": "scala"}
+"""The kernel that comes with a capability."""
 
 ASK = """
 import sys, urllib.request
@@ -24,10 +21,10 @@ with urllib.request.urlopen(sys.argv[1], timeout=5) as answer:
 """
 
 
-def test_kernels_are_those_of_the_image(host: Host, image: str) -> None:
+def test_kernels_are_those_of_the_image(host: Host, site: Site, image: str) -> None:
     listed = json.loads(host.check_output("jupyter kernelspec list --json"))["kernelspecs"]
-    chain = [above.name for above in load().chain(image)]
-    assert sorted(listed) == sorted(KERNELS[name] for name in chain if name in KERNELS)
+    has = capabilities.of(site.family, image)
+    assert sorted(listed) == sorted(KERNELS[name] for name in has if name in KERNELS)
 
 
 def test_the_image_starts_jupyterlab(lab: Lab, image_reference: str, image: str) -> None:
@@ -63,7 +60,7 @@ def test_a_hub_gets_its_single_user_server(
     assert hub != alone
 
 
-@pytest.mark.this_image_only
+@pytest.mark.where_added
 def test_a_home_that_cannot_be_written_ends_the_start_with_one_line(
     lab: Lab, image_reference: str
 ) -> None:
@@ -75,7 +72,7 @@ def test_a_home_that_cannot_be_written_ends_the_start_with_one_line(
     assert "/home/jovyan belongs to 0:0, and uid 1000 cannot write to it." in line
 
 
-@pytest.mark.this_image_only
+@pytest.mark.where_added
 def test_a_home_that_is_lost_is_told(lab: Lab, image_reference: str) -> None:
     ask = ("start-notebook", "--version")
     lost = lab.once(image_reference, *ask, options=["--user", "54321:0"])

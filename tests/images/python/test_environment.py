@@ -19,7 +19,7 @@ NOT_IMPORTED = {
 """What is known to be wrong with a package, with the reason why that is no fault of the image."""
 
 
-@pytest.mark.once_a_set_of_packages
+@pytest.mark.where_added
 def test_every_locked_package_imports(container: Container, site: Site, image: str) -> None:
     wanted = locked(site, image)
     assert wanted
@@ -49,7 +49,7 @@ def test_python_is_the_projects(container: Container, site: Site) -> None:
             "'%d.%d' % sys.version_info[:2], sys.prefix, locale.getpreferredencoding()]))"
         )
     )
-    assert told == [site.stack.python, site.stack.prefix, "UTF-8"]
+    assert told == [site.project.python, site.project.prefix, "UTF-8"]
 
 
 def test_time_is_utc(host: Host, container: Container) -> None:
@@ -60,5 +60,5 @@ def test_time_is_utc(host: Host, container: Container) -> None:
 
 
 def test_the_user_does_not_write_into_the_environment(host: Host, site: Site) -> None:
-    assert host.file(site.stack.prefix).is_directory
-    assert host.run("touch %s", f"{site.stack.prefix}/probe").rc != 0
+    assert host.file(site.project.prefix).is_directory
+    assert host.run("touch %s", f"{site.project.prefix}/probe").rc != 0
