@@ -109,7 +109,7 @@ class Interpreter:
 
 @dataclass(frozen=True)
 class Java:
-    """`class_level` is java.class.version (52.0 is Java 8); `settings` is what it says of itself."""
+    """`class_level` is java.class.version (52.0 is Java 8); `settings` are all that it tells."""
 
     vendor: str | None
     version: str

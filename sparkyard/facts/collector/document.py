@@ -58,7 +58,7 @@ def collect(label: str = "{}") -> dict[str, Any]:
         "python": roles,
         "interpreters": interpreters,
         "java": java.result(),
-        "spark": spark.spark_facts(inspection, home, source) if home is not None else None,
+        "spark": spark.spark_facts(home, source) if home is not None else None,
         **written,
         "conf": conf.shown(),
         "environment": environment.of_families(env),

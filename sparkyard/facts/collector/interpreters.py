@@ -42,15 +42,16 @@ view.update({
     "options -X": told(lambda: sorted(sys._xoptions.items())),
     "warnings": told(lambda: sys.warnoptions),
     "byte order": sys.byteorder, "largest size": str(sys.maxsize),
-    "compiled files": "%s %s" % (sys.dont_write_bytecode, sys.pycache_prefix),
+    "prefix of compiled files": str(sys.pycache_prefix),
     "library directory": sys.platlibdir, "user's own packages": str(site.ENABLE_USER_SITE),
     "OpenSSL": of("ssl", "OPENSSL_VERSION"), "zlib": of("zlib", "ZLIB_RUNTIME_VERSION"),
     "SQLite": of("sqlite3", "sqlite_version"), "Expat": of("pyexpat", "EXPAT_VERSION"),
     "zones": told(lambda: __import__("zoneinfo").TZPATH),
     "processors": told(lambda: "all" if os.cpu_count() == os.sysconf("SC_NPROCESSORS_ONLN")
         else os.cpu_count()),
-    "sysconfig": hashlib.sha256(repr(sorted((k, str(v)) for k, v in sysconfig.get_config_vars().items()
-        if not k.startswith("userbase"))).encode()).hexdigest()})
+    "sysconfig": hashlib.sha256(repr(sorted((name, str(value))
+        for name, value in sysconfig.get_config_vars().items() if name != "userbase")
+        ).encode()).hexdigest()})
 print(json.dumps({
     "version": platform.python_version(), "full": " ".join(sys.version.split()),
     "build": " ".join(platform.python_build()),

@@ -13,6 +13,7 @@ from sparkyard.facts.inside.files import list_dir, read_text
 
 # An installer's notes about itself: they differ between two installs of the same content.
 _NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+_LEGAL = ("licen", "copying", "authors", "notice")
 _NAMED_LIMIT = 20
 
 
@@ -81,7 +82,8 @@ def _compared(
     listing: dict[str, str | None] = {}
     altered: list[str] = []
     for path, claim in claims.items():
-        if path.startswith(info) and os.path.basename(path) in _NOTES:
+        note = path[len(info) + 1 :] if path.startswith(info) else ""
+        if note in _NOTES or note.lower().startswith(_LEGAL):
             continue
         sha = known.of(path)
         within = os.path.relpath(path, written["directory"])

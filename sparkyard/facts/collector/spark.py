@@ -40,7 +40,7 @@ def pyspark_home(interpreters: Iterable[Mapping[str, Any]]) -> str | None:
     return next(filter(_has_jars, packages), None)
 
 
-def spark_facts(inspection: Inspection, home: str, source: str) -> dict[str, Any]:
+def spark_facts(home: str, source: str) -> dict[str, Any]:
     """Return Spark, and what its jars say about Scala and Hadoop."""
     core, core_version = _jar(home, r"spark-core_[\d.]+")
     scala, scala_version = _jar(home, "scala-library")

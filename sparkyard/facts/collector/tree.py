@@ -1,7 +1,8 @@
 """Which files can a driver's or an executor's process read and act on?
 
 All below `ROOTS`, below the user's home and the working directory, and wherever a variable, an
-interpreter, Java or Spark leads. `UNREAD` is left out: no process of Spark acts on it.
+interpreter, Java or Spark leads; of /opt, what else lies right in it. `UNREAD` is left out: no
+process of Spark acts on it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 from sparkyard.facts.collector.inspection import Hashes
 
-ROOTS = ("/etc", "/usr", "/opt", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+ROOTS = ("/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
 UNREAD: tuple[tuple[str, str], ...] = (
     ("/usr/share/doc", "documentation"),
@@ -45,7 +46,7 @@ UNREAD: tuple[tuple[str, str], ...] = (
 )
 """Files and directories that are not looked at, and why."""
 
-_KEPT_OUT = ("/", "/proc", "/sys", "/dev", "/run", "/tmp", "/var", "/home", "/root")
+_KEPT_OUT = ("/", "/proc", "/sys", "/dev", "/run", "/tmp", "/var", "/home", "/root")  # noqa: S108
 """What nothing leads into: other file systems, data, and homes but the user's own."""
 
 _CACHES = (".cache", ".npm", ".ipynb_checkpoints")
@@ -89,8 +90,8 @@ class Tree:
                 words.append("capability")
         return " ".join(words)
 
-    def add(self, top: str, unread: frozenset[str]) -> None:
-        """Take in what lies at and below `top`, but for what is there already."""
+    def add(self, top: str, unread: frozenset[str], *, deep: bool = True) -> None:
+        """Take in what lies at and below `top`; where it is not to go `deep`, right in it."""
         waiting = [top]
         while waiting and len(self.files) < _MOST:
             path = waiting.pop()
@@ -101,7 +102,8 @@ class Tree:
                 elif stat.S_ISREG(kind.st_mode):
                     self.files[path] = kind.st_mode
                 elif stat.S_ISDIR(kind.st_mode):
-                    waiting += self._listed(path, unread)
+                    below = self._listed(path, unread)
+                    waiting += below if deep else []
             except FileNotFoundError:
                 continue
             except OSError:
@@ -136,11 +138,14 @@ def tree(home: str, led_to: Iterable[str], mounts: Mapping[str, str]) -> Tree:
     tops = list(ROOTS)
     for path in (home, os.getcwd(), *led_to):
         real = os.path.realpath(path)
+        if os.path.islink(path):
+            seen.links[path] = os.readlink(path)
         inside_home = home not in ("", "/") and _within(real, (home,))
         if inside_home and any(_within(real, (mount,)) for mount in mounts if mount != "/"):
             seen.passed_over[real] = "mounted: the user's own files"
         elif inside_home or not (real in _KEPT_OUT or _within(real, _KEPT_OUT[1:])):
             tops.append(real)
+    seen.add("/opt", unread, deep=False)
     done: list[str] = []
     for top in sorted(set(tops), key=len):
         if not _within(top, done):
