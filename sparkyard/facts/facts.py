@@ -100,6 +100,7 @@ class Interpreter:
     abi: str
     prefix: str
     base_prefix: str
+    stdlib: tuple[str, ...]
     directories: tuple[str, ...]
     locale: str
     encoding: str

@@ -29,14 +29,16 @@ def debian_facts(seen: Tree, hashes: Hashes) -> tuple[dict[str, Any], dict[str, 
             continue
         for line in (read_text(f"{DPKG}/info/{name}") or "").splitlines():
             md5, _, path = line.partition("  ") if kind == "md5sums" else ("", "", line)
-            place = seen.place(f"/{path.lstrip('/')}")
-            if kind == "md5sums" and not is_unread(place):
+            if is_unread(f"/{path.lstrip('/')}"):
+                continue
+            place = seen.places.place(f"/{path.lstrip('/')}")
+            if kind == "md5sums":
                 installed.setdefault(key, {})[place] = md5
             elif kind == "list" and (place in seen.files or place in seen.links):
                 owners.setdefault(place, key)
     for key, fields in packages.items():
         for path, md5 in _CONFFILE.findall(fields.get("Conffiles", "")):
-            installed.setdefault(key, {})[seen.place(path)] = md5
+            installed.setdefault(key, {})[seen.places.place(path)] = md5
     hashes.add((path for path in owners if path in seen.files), md5=True)
     own: dict[str, set[str]] = {key: set() for key in packages}
     for path, key in owners.items():

@@ -17,16 +17,17 @@ from sparkyard.facts.collector.interpreters import python_facts
 from sparkyard.facts.collector.java import java_facts
 from sparkyard.facts.collector.packages import package_facts
 from sparkyard.facts.collector.process import process_facts
-from sparkyard.facts.collector.tree import Tree, mounted, tree
+from sparkyard.facts.collector.tree import ROOTS, Tree, mounted, tree
 
 _SITES = ("site-packages", "dist-packages")
 
 
-def collect(label: str = "{}") -> dict[str, Any]:
+def collect(label: str = "{}", roots: str = ":".join(ROOTS)) -> dict[str, Any]:
     """Return the whole document. It raises nothing for what it does not find.
 
     Args:
         label: what an image of ours says of its build, as JSON: the digests of what went in.
+        roots: directories that are looked through, whatever leads to them.
     """
     inspection = Inspection(dict(os.environ))
     env = inspection.env
@@ -45,7 +46,7 @@ def collect(label: str = "{}") -> dict[str, Any]:
                 conf = configuration.read(inspection, home)
         if home is None:
             inspection.missing["spark"] = source
-        written = _written(inspection, conf, interpreters, home)
+        written = _written(inspection, conf, interpreters, home, roots.split(":"))
         written |= {"files": as_built(written["files"], label)}
     executable = roles["worker"]["interpreter"]
     used = (python for python in interpreters if python["executable"] == executable)
@@ -75,15 +76,15 @@ def _written(
     conf: Configuration,
     interpreters: Iterable[Mapping[str, Any]],
     spark_home: str | None,
+    roots: Iterable[str],
 ) -> dict[str, Any]:
     """Return what is written about files: of packages, class paths, and of none of these."""
     env, hashes, claimed = inspection.env, inspection.hashes, inspection.claimed
     known = [place for python in interpreters for place in python["directories"]]
     led_to = [*known, *environment.places(env), conf.directory]
     for python in interpreters:
-        led_to += [os.path.dirname(python["resolved"]), python["prefix"]]
-        led_to.append(os.path.join(python["base_prefix"], "lib"))
-    seen = tree(env.get("HOME", ""), filter(None, led_to), mounted())
+        led_to += [python["resolved"], python["prefix"], *python["stdlib"]]
+    seen = tree(env.get("HOME", ""), [*roots, *filter(None, led_to)], mounted())
     debian, owners = debian_facts(seen, hashes)
     if not debian:
         inspection.missing["dpkg"] = "no dpkg database: not a Debian or Ubuntu system"

@@ -37,7 +37,15 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "Python's manual, 'Environment variables', and what packages read at import",
         (
             *("PYTHON*", "__PYVENV_LAUNCHER__", "SETUPTOOLS_*", "_PYTHON_*", "PYTZ_*"),
-            *("COVERAGE_PROCESS_*", "DATEUTIL_*", "MPL*", "PANDAS_*", "NPY_*", "NUMPY_*"),
+            *(
+                "COVERAGE_PROCESS_*",
+                "DATEUTIL_*",
+                "MPL*",
+                "MATPLOTLIB*",
+                "PANDAS_*",
+                "NPY_*",
+                "NUMPY_*",
+            ),
             *("NUMBA_*", "NUMEXPR_*", "SKLEARN_*", "SCIPY_*", "JOBLIB_*", "LOKY_*", "POLARS_*"),
             *("DASK_*", "FSSPEC_*", "TORCH*", "PYTORCH_*", "TF_*", "XLA_*", "JAX_*", "KERAS_*"),
         ),

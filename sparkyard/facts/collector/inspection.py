@@ -12,17 +12,37 @@ from dataclasses import dataclass, field
 from sparkyard.facts.inside.files import sha256, sha256_and_md5
 
 
+class Places:
+    """Where names lead: many files lie in one directory, whose links are followed once."""
+
+    def __init__(self) -> None:
+        self._directories: dict[str, str] = {}
+
+    def place(self, path: str) -> str:
+        """Return the path with the links of its directory followed."""
+        directory, name = path.rsplit("/", 1) if "/" in path else ("", path)
+        if directory not in self._directories:
+            self._directories[directory] = os.path.realpath(directory or "/")
+        return f"{self._directories[directory].rstrip('/')}/{name}"
+
+    def real(self, path: str) -> str:
+        """Return the path with all links followed."""
+        place = self.place(path)
+        return os.path.realpath(place) if os.path.islink(place) else place
+
+
 class Hashes:
     """The SHA-256 of files, each computed once."""
 
     def __init__(self) -> None:
         self._known: dict[str, str | None] = {}
         self._md5: dict[str, str | None] = {}
+        self._places = Places()
 
     def add(self, paths: Iterable[str], *, md5: bool = False) -> None:
         """Hash files at once: hashlib lets go of the interpreter lock, so threads help."""
         known = self._md5 if md5 else self._known
-        files = sorted({os.path.realpath(path) for path in paths} - known.keys())
+        files = sorted({self._places.real(path) for path in paths} - known.keys())
         threads = max(2, min(8, os.cpu_count() or 2))
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(lambda share: self._hash(share, md5), _shares(files, threads)))
@@ -36,14 +56,14 @@ class Hashes:
 
     def of(self, path: str) -> str | None:
         """Return the hex SHA-256 of a file, None where it cannot be read."""
-        real = os.path.realpath(path)
+        real = self._places.real(path)
         if real not in self._known:
             self._known[real] = sha256(real)
         return self._known[real]
 
     def md5(self, path: str) -> str | None:
         """Return the hex MD5 of a file that was added with it."""
-        return self._md5.get(os.path.realpath(path))
+        return self._md5.get(self._places.real(path))
 
 
 def _shares(files: list[str], count: int) -> list[list[str]]:

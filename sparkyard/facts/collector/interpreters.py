@@ -163,7 +163,7 @@ def _names_of(path: str, requested: str, version: str, env: Mapping[str, str]) -
 
 def _facts_of(inspection: Inspection, path: str, said: Said) -> dict[str, Any]:
     """Return one interpreter and the packages on its own module search path."""
-    stdlib = {os.path.realpath(directory) for directory in said.pop("stdlib")}
+    stdlib = sorted({os.path.realpath(directory) for directory in said["stdlib"]})
     directories: list[str] = []
     for entry in said.pop("path"):
         real = os.path.realpath(entry) if entry else ""
@@ -173,6 +173,7 @@ def _facts_of(inspection: Inspection, path: str, said: Said) -> dict[str, Any]:
     packages, claimed = package_facts(inspection.hashes, directories)
     inspection.claimed |= claimed
     return said | {
+        "stdlib": stdlib,
         "resolved": os.path.realpath(path),
         "sha256": inspection.hashes.of(path),
         "directories": directories,

@@ -86,7 +86,8 @@ def _compared(
         if note in _NOTES or note.lower().startswith(_LEGAL):
             continue
         sha = known.of(path)
-        within = os.path.relpath(path, written["directory"])
+        base = f"{written['directory']}/"
+        within = path[len(base) :] if path.startswith(base) else os.path.relpath(path, base)
         listing[within] = sha
         if sha is not None and claim.startswith("sha256="):
             real = base64.urlsafe_b64encode(bytes.fromhex(sha)).decode().rstrip("=")

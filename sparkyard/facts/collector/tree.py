@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from sparkyard.facts.collector.inspection import Hashes
+from sparkyard.facts.collector.inspection import Hashes, Places
 
 ROOTS = ("/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 
@@ -46,8 +46,12 @@ UNREAD: tuple[tuple[str, str], ...] = (
 )
 """Files and directories that are not looked at, and why."""
 
-_KEPT_OUT = ("/", "/proc", "/sys", "/dev", "/run", "/tmp", "/var", "/home", "/root")  # noqa: S108
-"""What nothing leads into: other file systems, data, and homes but the user's own."""
+_UNREAD_FILES = tuple(f"{path}/" for path, _ in UNREAD if path.startswith("/usr"))
+
+_TOO_WIDE = ("/", "/run", "/tmp", "/var", "/home", "/root", "/mnt", "/srv")  # noqa: S108
+"""What is not looked through as a whole, whatever leads to it."""
+
+_NO_FILES = ("/proc", "/sys", "/dev")
 
 _CACHES = (".cache", ".npm", ".ipynb_checkpoints")
 _MOST = 150_000
@@ -68,14 +72,7 @@ class Tree:
     links: dict[str, str] = field(default_factory=dict)
     closed: list[str] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
-    _real: dict[str, str] = field(default_factory=dict)
-
-    def place(self, path: str) -> str:
-        """Return where a file of that name lies, with the links of its directory followed."""
-        directory, name = os.path.split(path)
-        if directory not in self._real:
-            self._real[directory] = os.path.realpath(directory)
-        return os.path.join(self._real[directory], name)
+    places: Places = field(default_factory=Places)
 
     def shown(self, path: str, hashes: Hashes) -> str:
         """Return what counts of a file: its hash, whether it can be run, and special rights."""
@@ -130,12 +127,12 @@ def tree(home: str, led_to: Iterable[str], mounts: Mapping[str, str]) -> Tree:
 
     Args:
         home: the user's own directory.
-        led_to: paths that variables, interpreters, Java and Spark lead to.
+        led_to: `ROOTS`, and the paths that variables, interpreters, Java and Spark lead to.
         mounts: what is mounted, by path, with the type of its file system.
     """
     seen = Tree()
     unread = frozenset(path for path, _ in UNREAD)
-    tops = list(ROOTS)
+    tops: list[str] = []
     for path in (home, os.getcwd(), *led_to):
         real = os.path.realpath(path)
         if os.path.islink(path):
@@ -143,7 +140,7 @@ def tree(home: str, led_to: Iterable[str], mounts: Mapping[str, str]) -> Tree:
         inside_home = home not in ("", "/") and _within(real, (home,))
         if inside_home and any(_within(real, (mount,)) for mount in mounts if mount != "/"):
             seen.passed_over[real] = "mounted: the user's own files"
-        elif inside_home or not (real in _KEPT_OUT or _within(real, _KEPT_OUT[1:])):
+        elif inside_home or not (real in _TOO_WIDE or _within(real, _NO_FILES)):
             tops.append(real)
     seen.add("/opt", unread, deep=False)
     done: list[str] = []
@@ -156,7 +153,7 @@ def tree(home: str, led_to: Iterable[str], mounts: Mapping[str, str]) -> Tree:
 
 def is_unread(path: str) -> bool:
     """Tell whether a path is among those that are not looked at."""
-    return _within(path, [unread for unread, _ in UNREAD])
+    return path.startswith(_UNREAD_FILES)
 
 
 def mounted() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Is the table of what may differ read right, a site's own lines too, and a mistake in them named?"""
+"""Is the table of what may differ read right, a site's lines too, and a mistake in them named?"""
 
 from __future__ import annotations
 

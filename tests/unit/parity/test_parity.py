@@ -57,6 +57,7 @@ PYTHON = facts.Interpreter(
     abi="cpython-311",
     prefix="/opt/venv",
     base_prefix="/usr",
+    stdlib=("/usr/lib/python3.11",),
     directories=("/opt/venv/site",),
     locale="C.UTF-8",
     encoding="UTF-8",
