@@ -26,7 +26,7 @@ from sparkyard.errors import MalformedFileError
 from sparkyard.facts.collector.files import BUILT
 from sparkyard.files import toml_file
 from sparkyard.names import nearest
-from sparkyard.parity.rule import ABSENT, DRIVER, EXECUTORS, UNSET
+from sparkyard.parity.rule import DRIVER, EXECUTORS, NOTHING
 
 KINDS = (
     "fact", "environment", "image", "process", "file", "conf", "jar", "package", "debian",
@@ -42,7 +42,6 @@ _TEXTS = ("kind", "why", "only", "driver", "executors")
 _FLAGS = ("needs", "as_built", "live")
 _KEYS = ("name", *_TEXTS, *_FLAGS)
 _WITH_NEEDS = ("package", "debian")
-_NOTHING = (ABSENT, UNSET)
 
 
 @dataclass(frozen=True)
@@ -74,10 +73,10 @@ class Line:
         if not self.names_it(name):
             return False
         here, there = (driver, executors) if self.only != EXECUTORS else (executors, driver)
-        if self.only and not (there in _NOTHING and here not in _NOTHING):
+        if self.only and not (there in NOTHING and here not in NOTHING):
             return False
         if self.as_built and not all(
-            value in _NOTHING or value.endswith(BUILT) for value in (driver, executors)
+            value in NOTHING or value.endswith(BUILT) for value in (driver, executors)
         ):
             return False
         return _fits(driver, self.driver, executors) and _fits(executors, self.executors, driver)

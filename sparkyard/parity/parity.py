@@ -52,9 +52,6 @@ TABLES = {
 }
 """The rules by the kind of edge."""
 
-NAMED = 6
-"""Failing rows of one rule that are told one by one; more are gathered by where they are."""
-
 
 class Verdict(Enum):
     """What a row came to. Only DIFFERS and UNKNOWN fail the gate."""
@@ -67,7 +64,10 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the report; `look_at` is the side to look at first, when it fails."""
+    """One line of the report.
+
+    `look_at` is the side to look at first, when it fails; `group` is what it is one of, "files".
+    """
 
     name: str
     driver: str
@@ -78,6 +78,7 @@ class Row:
     verdict: Verdict
     proven_by_layers: bool = False
     look_at: str = EXECUTORS
+    group: str = ""
 
     @property
     def fails(self) -> bool:
@@ -217,14 +218,13 @@ class _Pair:
                 failing.append(row)
             else:
                 allowed.setdefault(line, []).append((name, row))
-        rows = _gathered(rule, failing)
-        if equal or not (rows or allowed):
+        rows = failing
+        if equal or not (failing or allowed):
             text = f"{len(equal)} ({_fingerprint(equal)})" if equal else "none"
-            whole = not rows and not allowed and self._proven(rule.paths)
+            whole = not failing and not allowed and self._proven(rule.paths)
             why = rule.why.removeprefix("unexplained: ")
-            rows.append(
-                Row(rule.many, text, text, rule.read_from, MUST, why, Verdict.AGREES, whole)
-            )
+            agrees = Row(rule.many, text, text, rule.read_from, MUST, why, Verdict.AGREES, whole)
+            rows = [*failing, agrees]
         return rows + [_allowed(rule, members) for members in allowed.values()]
 
     def _differing(
@@ -254,6 +254,7 @@ class _Pair:
             rule.why if why is None else why,
             verdict if why is None else Verdict.ALLOWED,
             look_at=DRIVER if damaged else EXECUTORS,
+            group=rule.many,
         )
         return row, why
 
@@ -368,43 +369,8 @@ def _as_one_row(rule: SetRule, one: Mapping[str, str], other: Mapping[str, str])
     )
 
 
-def _gathered(rule: SetRule, rows: list[Row]) -> list[Row]:
-    """Return failing rows: each by itself where they are few, else by the directory they are in."""
-    if len(rows) <= NAMED:
-        return rows
-    groups: dict[tuple[str, bool, bool], list[Row]] = {}
-    for depth in (8, 6, 4, 3, 2, 0):
-        groups = {}
-        for row in rows:
-            place = "/".join(row.name.split("/")[:depth]) if "/" in row.name else rule.many
-            one_sided = (row.driver == rule.absent, row.executors == rule.absent)
-            groups.setdefault((place, *one_sided), []).append(row)
-        if len(groups) <= NAMED:
-            break
-    return [
-        members[0] if len(members) == 1 else _together(rule, place, members)
-        for (place, *_), members in groups.items()
-    ]
-
-
-def _together(rule: SetRule, place: str, rows: list[Row]) -> Row:
-    """Return one row for several of one rule: how many, and the first names."""
-    names = [row.name.removeprefix(f"{rule.one} ") for row in rows]
-    first = rows[0]
-
-    def shown(values: list[str]) -> str:
-        there = sum(value != rule.absent for value in values)
-        return f"{there}: {_listed(names)}" if there else rule.absent
-
-    return replace(
-        first,
-        name=f"{rule.many} in {place.removeprefix(f'{rule.one} ')}" if "/" in place else rule.many,
-        driver=shown([row.driver for row in rows]),
-        executors=shown([row.executors for row in rows]),
-    )
-
-
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return the first names, and how many more there are."""
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return f"{', '.join(names[:4])}{more}"
 
@@ -415,7 +381,7 @@ def _allowed(rule: SetRule, members: list[tuple[str, Row]]) -> Row:
         return members[0][1]
     names = [name for name, _ in members]
     rows = [row for _, row in members]
-    told = _listed(names)
+    told = listed(names)
     driver = executors = told
     name = rule.many
     for side, here, there in ((DRIVER, "driver", "executors"), (EXECUTORS, "executors", "driver")):

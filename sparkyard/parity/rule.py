@@ -12,6 +12,8 @@ DRIVER, EXECUTORS = "driver", "executors"
 ABSENT = "not there"
 UNSET = "unset"
 EMPTY = "set to nothing"
+NOTHING = (ABSENT, UNSET)
+"""The values of what a side does not have."""
 
 
 class Policy(Enum):

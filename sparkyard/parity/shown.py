@@ -17,8 +17,8 @@ from sparkyard import paths
 from sparkyard.errors import ParityError
 from sparkyard.facts import layers
 from sparkyard.parity import may_differ
-from sparkyard.parity.parity import Report, Row, Verdict
-from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, Table
+from sparkyard.parity.parity import Report, Row, Verdict, listed
+from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, NOTHING, Table
 
 if TYPE_CHECKING:
     from sparkyard.parity.live import LiveRow
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FAILING, ALL = "failing", "all"
 """Which rows are shown, where it is not what differs."""
+
+NAMED = 6
+"""Failing rows of one group that are told one by one; more are gathered by where they are."""
 
 TOLD = 5
 """Failing rows that the error names; the table has all."""
@@ -48,12 +51,10 @@ MARKS = {
 
 def failure(driver: str, executors: str, report: Report) -> ParityError:
     """Return the error that a report with failures ends in: what differs, and where to look."""
-    named = [
-        f"{row.name} ({_short(row.driver)} / {_short(row.executors)})"
-        for row in report.failures[:TOLD]
-    ]
-    more = len(report.failures) - len(named)
-    listed = "; ".join(named) + (f"; and {more} more" if more else "")
+    rows = gathered(report.failures)
+    named = [f"{row.name} ({_short(row.driver)} / {_short(row.executors)})" for row in rows[:TOLD]]
+    more = len(rows) - len(named)
+    told = "; ".join(named) + (f"; and {more} more" if more else "")
     count = len(report.failures)
     sides = {row.look_at for row in report.failures}
     words = report.table.words
@@ -64,7 +65,7 @@ def failure(driver: str, executors: str, report: Report) -> ParityError:
     )
     return ParityError(
         f"The {words[0]} {driver} and the {words[1]} {executors} differ in {count} "
-        f"{'fact' if count == 1 else 'facts'} that must be equal: {listed}.",
+        f"{'fact' if count == 1 else 'facts'} that must be equal: {told}.",
         f"Look at {blamed} first. {report.table.remedy}",
     )
 
@@ -154,7 +155,7 @@ def show_rows(lines: Sequence[str], report: Report, which: str = "") -> None:
     print("\n".join(lines))
     if report.own_lines:
         print(f"own rules  {report.own_lines} of {may_differ.OWN.relative_to(paths.ROOT)}")
-    chosen = list(report.failures)
+    chosen = gathered(report.failures)
     if which != FAILING:
         chosen += [row for row in report.rows if row.verdict is Verdict.ALLOWED]
         chosen += [row for row in report.rows if row.verdict is Verdict.AGREES and which == ALL]
@@ -215,3 +216,48 @@ def _bytes(some: tuple[layers.Layer, ...]) -> str:
 def _short(text: str) -> str:
     """Return a value with its hashes cut to the 12 digits that engines show."""
     return LONG_HASH.sub(lambda match: match.group()[:12], text)
+
+
+def gathered(rows: Sequence[Row]) -> list[Row]:
+    """Return failing rows: each by itself where a group has few, else by what they have in common.
+
+    A row of many says how many there are and the first names.
+    """
+    groups: dict[str, list[Row]] = {}
+    for number, row in enumerate(rows):
+        groups.setdefault(row.group or str(number), []).append(row)
+    return [row for members in groups.values() for row in _few(members)]
+
+
+def _few(rows: list[Row]) -> list[Row]:
+    if len(rows) <= NAMED:
+        return rows
+    for depth in (8, 6, 5, 4, 3, 2, 0):
+        places: dict[tuple[str, bool, bool], list[Row]] = {}
+        for row in rows:
+            place = "/".join(row.name.split("/")[:depth])
+            one_sided = row.driver in NOTHING, row.executors in NOTHING
+            places.setdefault((place, *one_sided), []).append(row)
+        if len(places) <= NAMED:
+            break
+    return [
+        members[0] if len(members) == 1 else _together(place, members)
+        for (place, *_), members in places.items()
+    ]
+
+
+def _together(place: str, rows: list[Row]) -> Row:
+    first = rows[0]
+    named = f"{first.group} in {place[place.index('/') :]}" if "/" in place else first.group
+    names = [row.name.rpartition(" ")[2] for row in rows]
+
+    def told(values: list[str]) -> str:
+        there = sum(value not in NOTHING for value in values)
+        return f"{there}: {listed(names)}" if there else values[0]
+
+    return dataclasses.replace(
+        first,
+        name=named,
+        driver=told([row.driver for row in rows]),
+        executors=told([row.executors for row in rows]),
+    )

@@ -65,9 +65,13 @@ def as_built(files: Mapping[str, str], label: str) -> dict[str, str]:
         digests = set()
     marked = {}
     for path, shown in files.items():
-        mode = b"x" if shown.endswith(" x") else b"-"
-        copied = digests and "->" not in shown and (file_sha256(path, start=mode) or "")
-        marked[path] = f"{shown}{BUILT}" if copied and copied[:_DIGITS] in digests else shown
+        # A build step may give a file another mode than it has in the checkout.
+        copied = digests.intersection(
+            (file_sha256(path, start=mode) or "")[:_DIGITS]
+            for mode in (b"-", b"x")
+            if digests and "->" not in shown
+        )
+        marked[path] = f"{shown}{BUILT}" if copied else shown
     return marked
 
 

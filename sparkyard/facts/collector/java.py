@@ -27,6 +27,7 @@ public class Probe {
 }
 """
 _SECTIONS = ("Property settings", "Locale settings", "Probe")
+_NOISE = ("available locales",)
 _SECTION = re.compile(r"^(\S[^:=]*):\s*$")
 _SETTING = re.compile(r"^ {4}(\S[^=]*?) ?= ?(.*)$")
 
@@ -90,8 +91,9 @@ def _parsed(text: str) -> dict[str, str]:
         if match := _SECTION.match(line):
             section, name = match[1], ""
         elif section in _SECTIONS and (match := _SETTING.match(line)):
-            name = match[1]
+            name = "" if match[1] in _NOISE else match[1]
             settings[name] = match[2].strip()
         elif name and line.startswith("        "):
             settings[name] += f" {line.strip()}"
+    settings.pop("", None)
     return settings

@@ -393,12 +393,15 @@ def test_a_file_that_only_one_side_has_counts_as_its_own_build_copied_it() -> No
     assert parity.compare(built, other).holds
 
 
-def test_many_files_of_one_directory_are_one_row() -> None:
-    many = {f"/opt/tool/lib/{number}/x.py": SHA["b"] for number in range(40)}
-    found = refused(replace(GOOD, files={**GOOD.files, **many, "/etc/y": SHA["b"]}))
-    assert set(found) == {"files in /opt/tool/lib", "file /etc/y"}
-    assert found["files in /opt/tool/lib"].executors.startswith("40: /opt/tool/lib/0/x.py")
-    assert found["files in /opt/tool/lib"].driver == ABSENT
+def test_many_files_of_one_directory_are_one_row_of_the_table_and_all_are_in_the_report() -> None:
+    many = {f"/usr/tool/lib/{number}/x.py": SHA["b"] for number in range(40)}
+    report = parity.compare(GOOD, replace(GOOD, files={**GOOD.files, **many, "/etc/y": SHA["b"]}))
+    assert len(report.failures) == 41
+    one, other = shown.gathered(report.failures)
+    assert (one.name, other.name) == ("file /etc/y", "files in /usr/tool/lib")
+    assert other.executors.startswith("40: /usr/tool/lib/0/x.py")
+    assert other.driver == ABSENT
+    assert "files in /usr/tool/lib (not there / 40:" in shown.failure("d", "e", report).what
 
 
 def test_executors_have_the_variables_that_the_drivers_configuration_gives_them() -> None:
