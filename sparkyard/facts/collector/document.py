@@ -29,6 +29,7 @@ def collect(label: str = "{}", roots: str = ":".join(ROOTS)) -> dict[str, Any]:
         label: what an image of ours says of its build, as JSON: the digests of what went in.
         roots: directories that are looked through, whatever leads to them.
     """
+    environment.undo_coercion()
     inspection = Inspection(dict(os.environ))
     env = inspection.env
     process = process_facts(env)

@@ -113,6 +113,22 @@ POINTERS = (
 """Variables whose value leads to files that a process acts on."""
 
 
+def undo_coercion() -> None:
+    """Give this process and its children the LC_CTYPE that it was started with.
+
+    Python takes another one in the C locale, whatever -I says (PEP 538), and sets the variable.
+    """
+    try:
+        with open("/proc/self/environ", encoding="utf-8", errors="surrogateescape") as file:
+            given = [each for each in file.read().split("\0") if each.startswith("LC_CTYPE=")]
+    except OSError:
+        return
+    if given:
+        os.environ["LC_CTYPE"] = given[0].partition("=")[2]
+    else:
+        os.environ.pop("LC_CTYPE", None)
+
+
 def family_of(name: str) -> str | None:
     """Return the family of a variable; None for a variable of no family."""
     for family, _, patterns in FAMILIES:

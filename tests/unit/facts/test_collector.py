@@ -380,6 +380,13 @@ def test_as_one_program_in_an_empty_environment_it_gives_reasons_and_is_typed() 
     assert {"java", "spark", "jars", "python.worker"} <= set(written.missing)
 
 
+@pytest.mark.parametrize("given", [{}, {"LC_CTYPE": "POSIX"}])
+def test_the_locale_is_the_one_that_the_collector_was_given(given: dict[str, str]) -> None:
+    env = {"PATH": "/nowhere", "LANG": "C", **given}
+    written = json.loads(run_program(env, "{}", "/nowhere"))
+    assert written["environment"] == {"LANG": "C", "PATH": "/nowhere", **given}
+
+
 def test_two_looks_at_one_machine_give_one_document(tmp_path: Path) -> None:
     python = str(small_python.make(tmp_path / "venv"))
     env = {"PATH": "/nowhere", "PYSPARK_PYTHON": python, "HOME": str(tmp_path)}

@@ -1,0 +1,102 @@
+"""Does the gate refuse each broken pair of the gallery, name its cause first, and pass others?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from sparkyard.facts import facts
+from sparkyard.facts.facts import Facts
+from sparkyard.parity import may_differ, parity
+from sparkyard.parity.may_differ import MayDiffer
+from sparkyard.parity.parity import Report
+from tests.unit.parity import gallery
+from tests.unit.parity.gallery import Case
+
+STACKS = ("spark-3.5",)
+STRICT: dict[str, str] = {}
+"""Harmless pairs that are refused all the same: contested ones, each with the reason."""
+
+UNSEEN: dict[str, str] = {}
+"""Broken pairs that facts of two images cannot show, each with the reason."""
+
+
+@cache
+def shipped() -> MayDiffer:
+    return may_differ.load(own=gallery.HERE / "none.toml")
+
+
+@cache
+def good(stack: str, side: str) -> Facts:
+    return typed(gallery.recorded(stack)["good"][side])
+
+
+def typed(document: dict[str, object]) -> Facts:
+    return facts.parse(json.dumps(document))
+
+
+def compared(stack: str, case: Case) -> Report:
+    """Return the report on a pair of the gallery."""
+    seen = gallery.recorded(stack)
+    sides = []
+    for side in gallery.SIDES:
+        change = seen["cases"].get(case.name, {}).get(side)
+        if change is None:
+            sides.append(good(stack, side))
+        else:
+            sides.append(typed(gallery.applied(seen["good"][side], change)))
+    return parity.compare(*sides, may=shipped())
+
+
+def of(kind: str) -> Iterator[object]:
+    for stack in STACKS:
+        for case in gallery.cases(kind, stack):
+            yield pytest.param(stack, case, id=f"{stack}-{case.name}")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_the_good_pair_agrees(stack: str) -> None:
+    report = parity.compare(good(stack, "driver"), good(stack, "executors"), may=shipped())
+    assert [row.name for row in report.failures] == []
+
+
+@pytest.mark.parametrize(("stack", "case"), of("broken"))
+def test_a_broken_pair_is_refused_and_its_cause_named_first(stack: str, case: Case) -> None:
+    report = compared(stack, case)
+    if case.name in UNSEEN:
+        assert report.holds, "it is seen by now: take it off the list"
+        return
+    assert not report.holds
+    first = report.failures[0]
+    assert first.why
+    assert case.subject.rpartition("/")[2] in first.name, [row.name for row in report.failures]
+
+
+@pytest.mark.parametrize(("stack", "case"), of("harmless"))
+def test_a_harmless_pair_passes(stack: str, case: Case) -> None:
+    report = compared(stack, case)
+    if case.name in STRICT:
+        assert case.contested
+        assert not report.holds, "it passes by now: take it off the list"
+        return
+    assert [row.name for row in report.failures] == []
+
+
+def test_the_gallery_is_big_enough_and_has_been_recorded() -> None:
+    for stack in STACKS:
+        broken, harmless = gallery.cases("broken", stack), gallery.cases("harmless", stack)
+        assert len(broken) - len(UNSEEN) >= 60
+        assert len(harmless) - len(STRICT) >= 20
+        seen = gallery.recorded(stack)["cases"]
+        assert {case.name for case in (*broken, *harmless)} == set(seen)
+
+
+def test_a_difference_makes_the_other_document_again() -> None:
+    one = {"a": 1, "b": {"c": 2, "gone": 3}, "packages": [{"name": "x", "v": 1}], "l": [1]}
+    other = {"a": 1, "b": {"c": 4}, "packages": [{"name": "x", "v": 2}, {"name": "y"}], "l": [2]}
+    change = gallery.difference(one, other)
+    assert gallery.applied(one, change) == other
+    assert gallery.applied(one, gallery.difference(one, one)) == one
