@@ -52,7 +52,11 @@ MARKS = {
 def failure(driver: str, executors: str, report: Report) -> ParityError:
     """Return the error that a report with failures ends in: what differs, and where to look."""
     rows = gathered(report.failures)
-    named = [f"{row.name} ({_short(row.driver)} / {_short(row.executors)})" for row in rows[:TOLD]]
+    # One of each group first: another Java is many other files, too.
+    groups = {row.group or row.name: row for row in reversed(rows)}
+    first = [row for row in rows if row in groups.values()][:TOLD]
+    first += [row for row in rows if row not in first][: TOLD - len(first)]
+    named = [f"{row.name} ({_short(row.driver)} / {_short(row.executors)})" for row in first]
     more = len(rows) - len(named)
     told = "; ".join(named) + (f"; and {more} more" if more else "")
     count = len(report.failures)
