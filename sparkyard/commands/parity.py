@@ -10,6 +10,7 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from sparkyard import commands, evidence, git
@@ -105,9 +106,9 @@ def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison]:
     began = time.monotonic()
     before = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     shared = layers.compare(pair.driver, pair.executors)
-    report = parity.compare(
-        facts.collect(pair.driver), facts.collect(pair.executors), shared, pair.table
-    )
+    with ThreadPoolExecutor(2) as pool:  # each look waits for its container
+        driver, executors = pool.map(facts.collect, (pair.driver, pair.executors))
+    report = parity.compare(driver, executors, shared, pair.table)
     seconds = time.monotonic() - began
     after = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     if before == after:  # else a tag moved meanwhile

@@ -159,5 +159,5 @@ def _line(table: dict[str, Any], where: str, source: str) -> Line:
             f'{where}: "needs" is for packages, and not for the kind "{kind}".',
             f"Leave it out, or take one of: {', '.join(_WITH_NEEDS)}.",
         )
-    flags = {flag: bool(table.get(flag)) for flag in _FLAGS}
-    return Line(kind, names, source=source, **texts, **flags)
+    parts: dict[str, Any] = {**texts, **{flag: bool(table.get(flag)) for flag in _FLAGS}}
+    return Line(kind, names, source=source, **parts)

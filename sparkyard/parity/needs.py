@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Set
+from functools import cache
 
 from packaging.markers import default_environment
 from packaging.requirements import InvalidRequirement, Requirement
@@ -72,32 +73,30 @@ def _debian(facts: Facts) -> Needs:
 def _python(facts: Facts, side: str) -> Needs:
     """Return what a Python package needs, with the extras that other packages ask of it."""
     python = interpreter(facts, side)
-    required = _requirements(python) if python else {}
+    texts = {package.name: package.requires for package in python.packages} if python else {}
     extras: dict[str, set[str]] = {}
-    for each in (one for many in required.values() for one in many):
-        extras.setdefault(canonicalize_name(each.name), set()).update(each.extras)
+    for text in (text for many in texts.values() for text in many if "[" in text):
+        if wanted := _requirement(text):
+            extras.setdefault(canonicalize_name(wanted.name), set()).update(wanted.extras)
 
     def needs(name: str) -> Iterable[str]:
-        for each in required.get(name, ()):
+        for wanted in filter(None, map(_requirement, texts.get(name, ()))):
             chosen = ("", *extras.get(name, ()))
-            if each.marker is None or any(
-                each.marker.evaluate({**environment, "extra": extra}) for extra in chosen
+            if wanted.marker is None or any(
+                wanted.marker.evaluate({**environment, "extra": extra}) for extra in chosen
             ):
-                yield canonicalize_name(each.name)
+                yield canonicalize_name(wanted.name)
 
     environment = _environment(python)
     return needs
 
 
-def _requirements(python: Interpreter) -> dict[str, list[Requirement]]:
-    found: dict[str, list[Requirement]] = {}
-    for package in python.packages:
-        for text in package.requires:
-            try:
-                found.setdefault(package.name, []).append(Requirement(text))
-            except InvalidRequirement:
-                continue
-    return found
+@cache
+def _requirement(text: str) -> Requirement | None:
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
 
 
 def _environment(python: Interpreter | None) -> dict[str, str]:

@@ -163,6 +163,12 @@ class _Pair:
     ) -> None:
         self._driver, self._executors, self._layers, self._may = driver, executors, layers, may
         sides = ((DRIVER, driver, executors), (EXECUTORS, executors, driver))
+        self._altered = {
+            side: {
+                path: name for name, each in (here.debian or {}).items() for path in each.altered
+            }
+            for side, here, _ in sides
+        }
         self._needed: dict[tuple[str, str], Mapping[str, Line]] = {
             (kind, side): needs.explained(may, kind, side, here, there)
             for kind in ("package", "debian")
@@ -211,6 +217,9 @@ class _Pair:
         equal, allowed, failing = {}, dict[str, list[tuple[str, Row]]](), list[Row]()
         for name in sorted(names):
             here, there = one.get(name), other.get(name)
+            if here is not None and here == there and not _unreadable(here):
+                equal[name] = here
+                continue
             row, line = self._differing(rule, name, here, there)
             if row is None:
                 equal[name] = here or ""
@@ -262,9 +271,9 @@ class _Pair:
         """Return why a thing may differ: by its own line, or as a part of what may be there."""
         if line := self._may.line(rule.kind, name, *values):
             return line.reason
-        for side, facts, value, there in (
-            (DRIVER, self._driver, *values),
-            (EXECUTORS, self._executors, *reversed(values)),
+        for side, facts, other, value, there in (
+            (DRIVER, self._driver, self._executors, values[0], values[1]),
+            (EXECUTORS, self._executors, self._driver, values[1], values[0]),
         ):
             if there != rule.absent:
                 continue
@@ -275,7 +284,6 @@ class _Pair:
                 return line.reason if line else None
             if rule.kind == "library":
                 owner = facts.libraries[name].removeprefix(value).strip()
-                other = self._executors if side == DRIVER else self._driver
                 if value not in other.files and owner not in (other.debian or {}):
                     return "its file is only there, and compared by itself"
         return None
@@ -286,11 +294,8 @@ class _Pair:
         """Return a file's values, with those of packages that have it as it was installed."""
         if here is not None and there is not None:
             return here, there
-        facts = self._driver if here is not None else self._executors
         other = self._executors if here is not None else self._driver
-        owner = next(
-            (name for name, each in (facts.debian or {}).items() if path in each.altered), None
-        )
+        owner = self._altered[DRIVER if here is not None else EXECUTORS].get(path)
         if owner is None:
             return here, there
         of_other = (other.debian or {}).get(owner)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -115,7 +116,7 @@ def top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return top
 
 
-def of_demo(top: Path) -> tuple[dict[str, object], dict[str, str]]:
+def of_demo(top: Path) -> tuple[dict[str, Any], dict[str, str]]:
     written, owners = debian_facts(seen(top), Hashes())
     return written["demo"], owners
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import typing
 from collections.abc import Iterator
 from functools import cache
 
 import pytest
 
+from sparkyard.decode import decode
 from sparkyard.facts import facts
 from sparkyard.facts.facts import Facts
 from sparkyard.parity import may_differ, parity
@@ -31,24 +34,25 @@ def shipped() -> MayDiffer:
 
 @cache
 def good(stack: str, side: str) -> Facts:
-    return typed(gallery.recorded(stack)["good"][side])
+    return facts.parse(json.dumps(gallery.recorded(stack)["good"][side]))
 
 
-def typed(document: dict[str, object]) -> Facts:
-    return facts.parse(json.dumps(document))
+def seen(stack: str, case: Case, side: str) -> Facts:
+    """Return the facts of a side; of the good one's, what did not change is not read again."""
+    recorded = gallery.recorded(stack)
+    change = recorded["cases"].get(case.name, {}).get(side, {"parts": {}})
+    document, hints = recorded["good"][side], typing.get_type_hints(Facts)
+    changed = {
+        part: decode(hints[part], gallery.applied(document.get(part), how), part)
+        for part, how in change["parts"].items()
+    }
+    return dataclasses.replace(good(stack, side), **changed)
 
 
 def compared(stack: str, case: Case) -> Report:
     """Return the report on a pair of the gallery."""
-    seen = gallery.recorded(stack)
-    sides = []
-    for side in gallery.SIDES:
-        change = seen["cases"].get(case.name, {}).get(side)
-        if change is None:
-            sides.append(good(stack, side))
-        else:
-            sides.append(typed(gallery.applied(seen["good"][side], change)))
-    return parity.compare(*sides, may=shipped())
+    driver, executors = (seen(stack, case, side) for side in gallery.SIDES)
+    return parity.compare(driver, executors, may=shipped())
 
 
 def of(kind: str) -> Iterator[object]:
@@ -72,7 +76,10 @@ def test_a_broken_pair_is_refused_and_its_cause_named_first(stack: str, case: Ca
     assert not report.holds
     first = report.failures[0]
     assert first.why
-    assert case.subject.rpartition("/")[2] in first.name, [row.name for row in report.failures]
+    # A case may set several variables at once: those of the first row's kind are its cause.
+    named = [row.name for row in report.failures if row.group == first.group]
+    cause = case.subject.rpartition("/")[2]
+    assert any(cause in name for name in named), [row.name for row in report.failures]
 
 
 @pytest.mark.parametrize(("stack", "case"), of("harmless"))
@@ -90,8 +97,8 @@ def test_the_gallery_is_big_enough_and_has_been_recorded() -> None:
         broken, harmless = gallery.cases("broken", stack), gallery.cases("harmless", stack)
         assert len(broken) - len(UNSEEN) >= 60
         assert len(harmless) - len(STRICT) >= 20
-        seen = gallery.recorded(stack)["cases"]
-        assert {case.name for case in (*broken, *harmless)} == set(seen)
+        recorded = gallery.recorded(stack)["cases"]
+        assert {case.name for case in (*broken, *harmless)} == set(recorded)
 
 
 def test_a_difference_makes_the_other_document_again() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sparkyard import paths
 from sparkyard.errors import MalformedFileError
 from sparkyard.facts.collector.files import BUILT
 from sparkyard.parity import may_differ, parity, shown
@@ -61,7 +62,7 @@ why = "the portal's settings"
 def test_a_sites_own_lines_count_and_the_report_names_their_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(may_differ.paths, "ROOT", tmp_path)
+    monkeypatch.setattr(paths, "ROOT", tmp_path)
     monkeypatch.setattr(may_differ, "OWN", own := tmp_path / "parity.toml")
     own.write_text(OWN)
     may = may_differ.load(own=own)

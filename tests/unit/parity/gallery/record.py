@@ -78,17 +78,14 @@ def main(stack: str, driver: str, executors: str) -> None:
     good = {"driver": driver, "executors": executors}
     place = paths.ROOT / "build" / "gallery" / stack
 
-    def kept(name: str, make: Callable[[], Any]) -> Any:
+    def kept(name: str, make: Callable[..., Any], *given: Any) -> Any:
         file = place / f"{name}.json"
         if not file.exists():
-            whole_file.write(file, json.dumps(make()))
+            whole_file.write(file, json.dumps(make(*given)))
             print(f"{name}: {file.stat().st_size} bytes", flush=True)
         return json.loads(file.read_text(encoding="utf-8"))
 
-    documents = {
-        side: kept(f"good.{side}", lambda image=image: json.loads(_document(image)))
-        for side, image in good.items()
-    }
+    documents = {side: kept(f"good.{side}", _document, image) for side, image in good.items()}
     wanted = [
         (case, side)
         for kind in ("broken", "harmless")
@@ -101,14 +98,12 @@ def main(stack: str, driver: str, executors: str) -> None:
     def record(each: tuple[Case, str]) -> None:
         case, side = each
         try:
-            change = kept(
-                f"{case.name}.{side}",
-                lambda: _difference(documents[side], good[side], case.changes[side]),
-            )
+            name, change = f"{case.name}.{side}", case.changes[side]
+            found = kept(name, _difference, documents[side], good[side], change)
         except SparkyardError as error:
             print(f"{case.name} ({side}): {error.what} {error.detail[-1500:]}", file=sys.stderr)
             return
-        seen["cases"].setdefault(case.name, {})[side] = change
+        seen["cases"].setdefault(case.name, {})[side] = found
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(record, wanted))
@@ -125,7 +120,7 @@ def _difference(good: dict[str, Any], image: str, change: str) -> Any:
     name = f"sparkyard-test/gallery:{secrets.token_hex(4)}"
     _build(name, image, change)
     try:
-        document = json.loads(_document(name, files=files))
+        document = _document(name, files=files)
     finally:
         run(["docker", "image", "rm", "--force", name], check=False)
     if not files:
@@ -139,11 +134,9 @@ def _difference(good: dict[str, Any], image: str, change: str) -> Any:
 def _build(name: str, image: str, change: str) -> None:
     for what, instead in IN_PLACE:
         pattern = re.escape(what).replace("@site@", r"(\S+)")
-        change = re.sub(
-            pattern,
-            lambda match, instead=instead: instead.replace("@site@", (match.groups() or ("",))[0]),
-            change,
-        )
+        if match := re.search(pattern, change):
+            filled = instead.replace("@site@", (match.groups() or ("",))[0])
+            change = change.replace(match[0], filled)
     change = change.replace("RUN apt-get update && apt-get install", f"RUN {CA} {APT}").replace(
         f"{APT} -y --no-install-recommends", APT
     )
@@ -177,16 +170,15 @@ def _certificate(name: str) -> bytes:
     return made.public_bytes(serialization.Encoding.PEM)
 
 
-def _document(image: str, *, files: bool = True) -> str:
+def _document(image: str, *, files: bool = True) -> dict[str, Any]:
     identity = facts.resolve(image)
     source = facts.collector_source()
     if not files:
         source = source.replace("collect = module.collect", f"{NO_FILES}\ncollect = module.collect")
     label = identity.labels.get(facts.BUILT_FROM, "{}")
     look = look_inside.Look("facts", source, f"{image} cannot be looked into", (), (label,))
-    document = json.loads(look_inside._run(identity.digest, look))
-    document["image"] = identity.config
-    return json.dumps(document)
+    document: dict[str, Any] = json.loads(look_inside._run(identity.digest, look))
+    return {**document, "image": dict(identity.config)}
 
 
 if __name__ == "__main__":
