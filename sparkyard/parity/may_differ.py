@@ -9,7 +9,7 @@ Whatever differs and is in no line fails. A line is one table of `[[may_differ]]
     driver      what that side has: a pattern, in which {executors} is the other side's
     executors   the same of the other side
     needs       true: and the packages that nothing but these needs
-    as_built    true: of images of ours, as their own build has copied it
+    as_built    true: as the image's own build has copied it, which pods do not tell
     live        true: where pods are compared, and not between images
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +118,9 @@ def load(*, live: bool = False, own: Path = OWN) -> MayDiffer:
     lines = [*_read(TABLE, "")]
     if own.exists():
         lines += _read(own, str(own.relative_to(paths.ROOT) if own == OWN else own))
-    return MayDiffer(tuple(line for line in lines if live or not line.live))
+    if live:  # a pod has no label that says what its image was built from
+        return MayDiffer(tuple(replace(line, as_built=False) for line in lines))
+    return MayDiffer(tuple(line for line in lines if not line.live))
 
 
 def _read(file: Path, source: str) -> Iterable[Line]:

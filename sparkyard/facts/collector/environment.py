@@ -101,6 +101,9 @@ FAMILIES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 """Name, source and patterns of each family, the first that fits counts."""
 
+_NAMES_ONE = ("SPARK_EXECUTOR_ID", "SPARK_EXECUTOR_POD_NAME", "SPARK_EXECUTOR_POD_IP")
+"""Variables that are another in each executor: without them, equal pods have equal facts."""
+
 POINTERS = (
     *("LD_LIBRARY_PATH", "LD_PRELOAD", "LD_AUDIT", "LOCPATH", "TZDIR", "GCONV_PATH", "BASH_ENV"),
     *("PYTHONPATH", "PYTHONHOME", "PYTHONUSERBASE", "PYTHONTZPATH", "PYTZ_TZDATADIR", "PATH"),
@@ -142,7 +145,7 @@ def of_families(variables: Mapping[str, str]) -> dict[str, str]:
     return {
         name: without_secrets(name, variables[name])
         for name in sorted(variables)
-        if family_of(name) is not None
+        if family_of(name) is not None and name not in _NAMES_ONE
     }
 
 

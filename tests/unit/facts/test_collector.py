@@ -336,6 +336,7 @@ def test_of_a_variable_of_no_family_only_the_name_is_written() -> None:
         "AWS_SECRET_ACCESS_KEY": "hunter2",
         "JAVA_TOOL_OPTIONS": "-Dpassword=hunter2 -Duser.timezone=UTC",
         "https_proxy": "http://me:hunter2@proxy",
+        "SPARK_EXECUTOR_ID": "7",
     }
     written = environment.of_families(variables)
     assert environment.of_no_family(variables) == ["MY_DSN"]

@@ -24,6 +24,7 @@ def test_each_line_that_is_shipped_has_a_reason_and_a_kind_that_rows_have() -> N
     assert {line.kind for line in lines} <= kinds
     assert all(line.why and not line.source for line in lines)
     assert any(line.live for line in lines)
+    assert not any(line.as_built for line in lines)
     assert not any(line.live for line in may_differ.load(own=Path("/nowhere")).lines)
 
 
