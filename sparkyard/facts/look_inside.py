@@ -39,8 +39,8 @@ limit=$(command -v timeout >/dev/null 2>&1 && echo "timeout 10")
 for python in "${{PYSPARK_PYTHON:-python3}}" python3 python /opt/venv/bin/python \
     /opt/conda/bin/python /usr/bin/python3* /usr/local/bin/python3*; do
     interpreter=$(command -v "$python" 2>/dev/null) || continue
-    $limit "$interpreter" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null \\
-        || continue
+    $limit "$interpreter" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' \\
+        2>/dev/null || continue
     exec "$interpreter" -I -S -B - "$@"
 done
 exit {NO_PYTHON}

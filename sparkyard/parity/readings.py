@@ -186,7 +186,16 @@ def libraries(facts: Facts, _: str) -> Mapping[str, str]:
 def python_view(facts: Facts, side: str) -> Mapping[str, str] | None:
     """Return how a side's interpreter sees the world."""
     found = interpreter(facts, side)
-    return None if found is None else found.view
+    if found is None:
+        return None
+    return {name: found.view[name] for name in found.view.keys() - virtual(facts, side).keys()}
+
+
+def virtual(facts: Facts, side: str) -> Mapping[str, str]:
+    """Return what the file of a virtual environment sets: which interpreter it stands on."""
+    found = interpreter(facts, side)
+    view = found.view if found else {}
+    return {name: value for name, value in view.items() if name.startswith("pyvenv.cfg ")}
 
 
 def java_view(facts: Facts, _: str) -> Mapping[str, str] | None:

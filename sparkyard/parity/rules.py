@@ -37,6 +37,14 @@ BEFORE: tuple[SetRule, ...] = (
         readings.process,
     ),
     SetRule(
+        "python",
+        "",
+        "the workers' virtual environment",
+        "it decides which interpreter runs, and where packages are taken from",
+        "pyvenv.cfg",
+        readings.virtual,
+    ),
+    SetRule(
         "file",
         "file",
         "files",

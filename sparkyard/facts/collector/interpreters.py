@@ -11,7 +11,8 @@ from typing import Any
 from sparkyard.facts.collector.configuration import Configuration
 from sparkyard.facts.collector.inspection import Inspection, run
 from sparkyard.facts.collector.packages import package_facts
-from sparkyard.facts.inside.properties import without_shell
+from sparkyard.facts.inside.files import read_text
+from sparkyard.facts.inside.properties import properties, without_shell
 
 # Runs in the interpreter that is asked about: the image's own settings apply to it.
 _PROBE = r"""
@@ -170,6 +171,8 @@ def _facts_of(inspection: Inspection, path: str, said: Said) -> dict[str, Any]:
         known = real in stdlib or real in directories or os.path.basename(real) == "lib-dynload"
         if not known and os.path.isdir(real):
             directories.append(real)
+    settings = properties(read_text(os.path.join(said["prefix"], "pyvenv.cfg")) or "")
+    said["view"] |= {f"pyvenv.cfg {name}": value for name, value in settings.items()}
     packages, claimed = package_facts(inspection.hashes, directories)
     inspection.claimed |= claimed
     return said | {
