@@ -363,10 +363,15 @@ def _as_one_row(rule: SetRule, one: Mapping[str, str], other: Mapping[str, str])
     both = {*one} & {*other}
     changed = sorted(name for name in both if one[name] != other[name])
     more = f", other versions: {', '.join(changed[:3])}" if changed else ""
+
+    def told(side: Mapping[str, str]) -> str:
+        alone = sorted({*side} - both)
+        return f"{len(side)}, of which {len(alone)} only here{': ' if alone else ''}{listed(alone)}"
+
     return Row(
         rule.many,
-        f"{len(one)}, of which {len({*one} - both)} only here{more}",
-        f"{len(other)}, of which {len({*other} - both)} only here",
+        told(one) + more,
+        told(other),
         rule.read_from,
         MAY,
         rule.may,

@@ -137,6 +137,11 @@ def environment(facts: Facts, _: str) -> Mapping[str, str]:
     return {name: value or EMPTY for name, value in facts.environment.items()}
 
 
+def variables(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return the names of variables of no family."""
+    return dict.fromkeys(facts.other_variables, "set")
+
+
 def image(facts: Facts, _: str) -> Mapping[str, str]:
     """Return how an image is run, by the words of a Dockerfile."""
     return {_SHOWN.get(name, name): value for name, value in facts.image.items() if value}

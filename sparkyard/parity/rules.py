@@ -303,6 +303,15 @@ AFTER: tuple[SetRule, ...] = (
         ("java",),
     ),
     SetRule(
+        "variable",
+        "variable",
+        "variables of no family",
+        "no library that Spark's processes load is known to read it",
+        "environment, names alone",
+        readings.variables,
+        may="no library that Spark's processes load is known to read it",
+    ),
+    SetRule(
         "r",
         "R package",
         "R packages",

@@ -285,6 +285,7 @@ ALLOWED = [
     ("Debian package nano", with_debian(GOOD, nano=debian("8"))),
     ("ENTRYPOINT", image(Entrypoint="tini spark-entrypoint")),
     ("R packages", replace(GOOD, r={"ggplot2": "3"})),
+    ("variables of no family", replace(GOOD, other_variables=("HOSTNAME", "TEAM_BUCKET"))),
 ]  # fmt: skip
 
 
