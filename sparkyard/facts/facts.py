@@ -21,6 +21,9 @@ from sparkyard.facts.look_inside import Look
 BUILT_FROM = "io.sparkyard.inputs"
 """The label with the digests of all that an image of ours was built from."""
 
+FINGERPRINT = "Fingerprint"
+"""Of an image's config as facts have it: what our build calls it, which is the end of its tag."""
+
 CONFIG = ("Entrypoint", "User", "WorkingDir", "Volumes", "StopSignal", "Shell")
 """What counts of an image's config; the environment is seen from inside."""
 
@@ -281,13 +284,16 @@ def resolve(reference: str) -> ImageIdentity:
                 detail=mask("\n".join(pulled.stderr.strip().splitlines()[-3:])),
             )
     data = json.loads(tried.stdout)[0]
+    config = data.get("Config") or {}
+    labels = dict(config.get("Labels") or {})
     return ImageIdentity(
         reference=reference,
         digest=str(data["Id"]),
         architecture=str(data.get("Architecture", "")),
         diff_ids=tuple((data.get("RootFS") or {}).get("Layers") or ()),
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
-        config={name: _told(data.get("Config") or {}, name) for name in CONFIG},
+        labels=labels,
+        config={name: _told(config, name) for name in CONFIG}
+        | {FINGERPRINT: labels.get("io.sparkyard.fingerprint", "")},
     )
 
 

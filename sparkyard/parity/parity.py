@@ -203,6 +203,8 @@ class _Pair:
         if rule.read is readings.worker_path:
             worker = self._executors.interpreter("worker")
             return worker is not None and driver in worker.names
+        if rule.read is readings.executors_image:
+            return readings.NOT_TOLD in (driver, executors) or driver.endswith(f"-{executors}")
         # What the driver has beyond it comes after all that the executors have.
         return rule.read is readings.search_path and driver.startswith(f"{executors} ")
 

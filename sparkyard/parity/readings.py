@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from sparkyard.facts.collector.files import BUILT
-from sparkyard.facts.facts import Facts, Interpreter, Java, Spark
+from sparkyard.facts.facts import CONFIG, FINGERPRINT, Facts, Interpreter, Java, Spark
 from sparkyard.parity.rule import DRIVER, EMPTY, Read, ReadSet, Value
 
 _SHOWN = {
@@ -18,6 +18,8 @@ _SHOWN = {
 }
 """What a Dockerfile calls the parts of an image's config."""
 
+EXECUTORS_IMAGE = "spark.kubernetes.container.image"
+NOT_TOLD = "not told"
 AS_INSTALLED = "as it was installed"
 
 
@@ -144,7 +146,14 @@ def variables(facts: Facts, _: str) -> Mapping[str, str]:
 
 def image(facts: Facts, _: str) -> Mapping[str, str]:
     """Return how an image is run, by the words of a Dockerfile."""
-    return {_SHOWN.get(name, name): value for name, value in facts.image.items() if value}
+    return {_SHOWN[name]: facts.image[name] for name in CONFIG if facts.image.get(name)}
+
+
+def executors_image(facts: Facts, side: str) -> Value:
+    """Return which executors a driver's configuration names, and which an image is."""
+    if side == DRIVER:
+        return Value((facts.conf.defaults or {}).get(EXECUTORS_IMAGE, NOT_TOLD))
+    return Value(facts.image.get(FINGERPRINT) or NOT_TOLD)
 
 
 def process(facts: Facts, _: str) -> Mapping[str, str]:

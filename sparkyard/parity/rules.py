@@ -56,6 +56,12 @@ BEFORE: tuple[SetRule, ...] = (
 
 RULES: tuple[Rule, ...] = (
     Rule(
+        "image that the driver's executors are of",
+        "the pair that was compared is the pair that runs",
+        "spark-defaults.conf, and the label of the build",
+        readings.executors_image,
+    ),
+    Rule(
         "Python version",
         "pickled functions are byte code of one release",
         "the interpreter itself",

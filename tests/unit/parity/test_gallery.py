@@ -86,7 +86,11 @@ def test_a_broken_pair_is_refused_and_its_cause_named_first(stack: str, case: Ca
 def names(row: Row, subject: str) -> bool:
     """Tell whether a row names a path (which may hold a *), a variable or a package."""
     last = subject.rpartition("/")[2]
-    words = f"{row.name} {row.driver} {row.executors}".replace(",", " ").replace(")", " ").split()
+    words = (
+        f"{row.name} {row.driver} {row.executors} {row.read_from}".replace(",", " ")
+        .replace(")", " ")
+        .split()
+    )
     if any(fnmatch.fnmatchcase(word.rpartition("/")[2], last) for word in words):
         return True
     package = row.name.rpartition(" ")[2].replace("-", "_")

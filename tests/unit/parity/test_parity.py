@@ -86,7 +86,11 @@ GOOD = Facts(
     conf=facts.Conf(
         "/opt/spark/conf",
         "/opt/spark/conf/spark-defaults.conf",
-        {"spark.sql.shuffle.partitions": "8", "spark.driver.memory": "1g"},
+        {
+            "spark.sql.shuffle.partitions": "8",
+            "spark.driver.memory": "1g",
+            "spark.kubernetes.container.image": "here/executors:spark-9-abcd",
+        },
         {},
     ),
     environment={
@@ -213,6 +217,7 @@ REFUSALS = [
     ("library libc.so.6 (ELF)", replace(GOOD, libraries={"libc.so.6 (ELF)": "/opt/libc.so.6"})),
     ("Python's time zone", python(view={**PYTHON.view, "time zone": "JST JST -9 -9"})),
     ("Java's time zone", java(settings={"file.encoding": "UTF-8", "time zone": "Tokyo 540"})),
+    ("image that the driver's executors are of", image(Fingerprint="0123")),
     ("Python search path", python(directories=("/mine", "/opt/venv/site"))),
     ("umask", replace(GOOD, process={**GOOD.process, "umask": "077"})),
     ("ENTRYPOINT", image(Entrypoint="env TZ=Asia/Tokyo tini")),
@@ -449,6 +454,10 @@ def test_secrets_are_compared_by_presence_only() -> None:
 
 def test_no_configuration_on_both_sides_agrees() -> None:
     assert parity.compare(conf(defaults=None), conf(defaults=None)).holds
+
+
+def test_executors_of_the_tag_that_the_driver_names_are_its_own() -> None:
+    assert parity.compare(GOOD, image(Fingerprint="abcd")).holds
 
 
 def test_a_file_with_keys_of_the_driver_alone_against_none_is_allowed() -> None:
