@@ -287,7 +287,7 @@ AFTER: tuple[SetRule, ...] = (
         "library",
         "libraries that the loader finds",
         "a program gets another file for the same name",
-        "ldconfig -p",
+        "/etc/ld.so.cache, by ldconfig -p",
         readings.libraries,
     ),
     SetRule(

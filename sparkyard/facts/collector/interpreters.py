@@ -53,7 +53,7 @@ view.update({
     "sysconfig": hashlib.sha256(repr(sorted((name, str(value))
         for name, value in sysconfig.get_config_vars().items() if name != "userbase")
         ).encode()).hexdigest()})
-print(json.dumps({
+print(json.JSONEncoder().encode({
     "version": platform.python_version(), "full": " ".join(sys.version.split()),
     "build": " ".join(platform.python_build()),
     "implementation": platform.python_implementation(), "compiler": platform.python_compiler(),

@@ -49,7 +49,8 @@ IN_PLACE = (
     (
         "COPY pandas-2.2.3-*.whl /tmp/\nRUN rm -rf @site@/pandas",
         "RUN mv @site@/pandas-2.3.3.dist-info @site@/pandas-2.2.3.dist-info && sed -i "
-        "'s/^Version: .*/Version: 2.2.3/' @site@/pandas-2.2.3.dist-info/METADATA\n#",
+        "'s/^Version: .*/Version: 2.2.3/; s/pandas-2.3.3/pandas-2.2.3/' "
+        "@site@/pandas-2.2.3.dist-info/METADATA @site@/pandas-2.2.3.dist-info/RECORD\n#",
     ),
     (
         "apt-get update && apt-get install -y --allow-downgrades tzdata=2025b-4+deb13u1",
@@ -60,7 +61,8 @@ IN_PLACE = (
         "python -m pip install --user humanize",
         'site="$(python -m site --user-site)/humanize" && mkdir -p $site-4.0.dist-info $site && '
         "touch $site/__init__.py && echo 'Name: humanize\\nVersion: 4.0' "
-        ">$site-4.0.dist-info/METADATA && echo 'humanize/__init__.py,,' "
+        ">$site-4.0.dist-info/METADATA && printf '%s,,\\n' humanize/__init__.py "
+        "humanize-4.0.dist-info/METADATA humanize-4.0.dist-info/RECORD "
         ">$site-4.0.dist-info/RECORD",
     ),
     (
@@ -68,7 +70,8 @@ IN_PLACE = (
         'site="$(echo /opt/venv/lib/python3.*/site-packages)/jupyterlab_git" && '
         "mkdir -p $site-0.51.dist-info $site && touch $site/__init__.py && "
         "echo 'Name: jupyterlab_git\\nVersion: 0.51' >$site-0.51.dist-info/METADATA && "
-        "echo 'jupyterlab_git/__init__.py,,' >$site-0.51.dist-info/RECORD",
+        "printf '%s,,\\n' jupyterlab_git/__init__.py jupyterlab_git-0.51.dist-info/METADATA "
+        "jupyterlab_git-0.51.dist-info/RECORD >$site-0.51.dist-info/RECORD",
     ),
 )
 
@@ -76,16 +79,9 @@ IN_PLACE = (
 def main(stack: str, driver: str, executors: str) -> None:
     """Record the gallery of a stack."""
     good = {"driver": driver, "executors": executors}
-    place = paths.ROOT / "build" / "gallery" / stack
-
-    def kept(name: str, make: Callable[..., Any], *given: Any) -> Any:
-        file = place / f"{name}.json"
-        if not file.exists():
-            whole_file.write(file, json.dumps(make(*given)))
-            print(f"{name}: {file.stat().st_size} bytes", flush=True)
-        return json.loads(file.read_text(encoding="utf-8"))
-
-    documents = {side: kept(f"good.{side}", _document, image) for side, image in good.items()}
+    documents = {
+        side: _kept(stack, f"good.{side}", _document, image) for side, image in good.items()
+    }
     wanted = [
         (case, side)
         for kind in ("broken", "harmless")
@@ -93,22 +89,45 @@ def main(stack: str, driver: str, executors: str) -> None:
         for side in case.changes
     ]
     wanted.sort(key=lambda each: _touches_files(each[0].changes[each[1]]))
-    seen: dict[str, Any] = {"good": documents, "cases": {}}
 
     def record(each: tuple[Case, str]) -> None:
         case, side = each
         try:
             name, change = f"{case.name}.{side}", case.changes[side]
-            found = kept(name, _difference, documents[side], good[side], change)
+            _kept(stack, name, _difference, documents[side], good[side], change)
         except SparkyardError as error:
             print(f"{case.name} ({side}): {error.what} {error.detail[-1500:]}", file=sys.stderr)
-            return
-        seen["cases"].setdefault(case.name, {})[side] = found
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(record, wanted))
+    pack(stack)
+
+
+def pack(stack: str) -> None:
+    """Write what is recorded of a stack to the file that tests read."""
+    seen: dict[str, Any] = {"good": {}, "cases": {}}
+    for file in sorted(_place(stack).glob("*.json")):
+        name, side = file.stem.rsplit(".", 1)
+        document = json.loads(file.read_text(encoding="utf-8"))
+        if name == "good":
+            seen["good"][side] = document
+        else:
+            seen["cases"].setdefault(name, {})[side] = document
     text = json.dumps(seen, sort_keys=True, separators=(",", ":"))
     gallery.kept(stack).write_bytes(lzma.compress(text.encode(), preset=9))
+
+
+def _place(stack: str) -> Path:
+    return paths.ROOT / "build" / "gallery" / stack
+
+
+def _kept(stack: str, name: str, make: Callable[..., Any], *given: Any) -> Any:
+    """Return what is recorded under a name, or make it and keep it."""
+    file = _place(stack) / f"{name}.json"
+    if not file.exists():
+        whole_file.write(file, json.dumps(make(*given)))
+        print(f"{name}: {file.stat().st_size} bytes", flush=True)
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def _touches_files(change: str) -> bool:
