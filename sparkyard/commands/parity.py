@@ -8,17 +8,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import re
-import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-import rich.table
-from rich import box
-from rich.console import Console
-from rich.text import Text
 
 from sparkyard import commands, evidence, git
 from sparkyard import console as told
@@ -29,30 +22,11 @@ from sparkyard.facts import facts, layers
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.family import images, projects
 from sparkyard.family.images import DRIVES, SERVES
-from sparkyard.parity import parity
-from sparkyard.parity.parity import TABLES, Report, Row, Verdict
-from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, Table
+from sparkyard.parity import parity, shown
+from sparkyard.parity.parity import TABLES, Report
+from sparkyard.parity.rule import MUST, Table
 from sparkyard.plan import plan
 from sparkyard.record.record import ParityRow
-
-if TYPE_CHECKING:
-    from sparkyard.parity.live import LiveRow
-    from sparkyard.parity.live_result import Found
-
-PIPED_WIDTH = 200
-"""Columns when no terminal says how wide it is: room for a row on one line, mostly."""
-
-WIDE = 140
-"""Columns from which where a fact was read stands in a column of its own."""
-
-LONG_HASH = re.compile(r"\b[0-9a-f]{40,64}\b")
-
-MARKS = {
-    Verdict.AGREES: ("ok", "green"),
-    Verdict.ALLOWED: ("may", "dim"),
-    Verdict.DIFFERS: ("FAIL", "bold red"),
-    Verdict.UNKNOWN: ("FAIL", "bold red"),
-}
 
 
 def main(argv: list[str]) -> int:
@@ -73,15 +47,15 @@ def main(argv: list[str]) -> int:
             report, shared, outcomes = _compare(pair)
             proven += outcomes
             if options.json:
-                documents.append(as_json(pair.driver, pair.executors, report, shared))
+                documents.append(shown.as_json(pair.driver, pair.executors, report, shared))
             else:
-                show(pair.driver, pair.executors, report, shared, options.failures)
+                shown.show(pair.driver, pair.executors, report, shared, options.rows)
             if not report.holds:
-                broken.append(failure(pair.driver, pair.executors, report))
+                broken.append(shown.failure(pair.driver, pair.executors, report))
     finally:
         _record(proven)
     if options.json:
-        print(json.dumps({"pairs": documents} if len(documents) > 1 else documents[0], indent=2))
+        print(json.dumps({"pairs": documents}, indent=2))
     if len(broken) > 1:
         raise ParityError("\n".join(str(error) for error in broken), broken[0].remedy)
     if broken:
@@ -140,9 +114,9 @@ def _compare(pair: _Pair) -> tuple[Report, layers.LayerComparison, tuple[Evidenc
     began = time.monotonic()
     before = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     shared = layers.compare(pair.driver, pair.executors)
-    report = parity.compare(
-        facts.collect(pair.driver), facts.collect(pair.executors), shared, pair.table
-    )
+    with ThreadPoolExecutor(2) as pool:  # each look waits for its container
+        driver, executors = pool.map(facts.collect, (pair.driver, pair.executors))
+    report = parity.compare(driver, executors, shared, pair.table)
     seconds = time.monotonic() - began
     after = (facts.resolve(pair.driver), facts.resolve(pair.executors))
     proven = _proven(before, report, seconds, own=pair.own) if before == after else ()
@@ -155,7 +129,14 @@ def _parse(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--executor", metavar="IMAGE", help="where the executors run: any image")
     commands.add_stack(parser, several=True)
     parser.add_argument("--json", action="store_true", help="print the report for machines")
-    parser.add_argument("--failures", action="store_true", help="print only the rows that fail")
+    rows = parser.add_mutually_exclusive_group()
+    for names, which, what in (
+        (("--failures",), shown.FAILING, "print only the rows that fail"),
+        (("-v", "--all"), shown.ALL, "print the rows that agree, too"),
+    ):
+        rows.add_argument(
+            *names, dest="rows", action="store_const", const=which, default="", help=what
+        )
     live = parser.add_argument_group("on a Kubernetes that KUBECONFIG names")
     live.add_argument("--cluster", action="store_true", help="run both there, and compare the pods")
     live.add_argument("--pod", metavar="NAME", help="take this running notebook as the driver")
@@ -217,40 +198,18 @@ def _on_cluster(options: argparse.Namespace) -> int:
     rows = live_parity.compare(found.driver, found.executors)
     report = live_parity.report(rows)
     if options.json:
-        print(json.dumps(_live_json(reached.context, request.namespace, found, rows), indent=2))
+        document = shown.live_json(reached.context, request.namespace, found, rows)
+        print(json.dumps(document, indent=2))
     else:
         where = f"{reached.server} (context {reached.context}), namespace {request.namespace}"
-        _show_rows(_live_lines(where, found), report, options.failures)
+        shown.show_rows(shown.live_lines(where, found), report, options.rows)
     if report.holds:
         return 0
-    raise failure(
+    raise shown.failure(
         f"{found.driver.subject} ({', '.join(found.driver_images)})",
         ", ".join(found.executor_images),
         report,
     )
-
-
-def _live_lines(where: str, found: Found) -> list[str]:
-    return [
-        f"cluster    {where}",
-        f"driver     {found.driver.subject}: {', '.join(found.driver_images)}",
-        f"executors  {', '.join(sorted(found.executors))}: {', '.join(found.executor_images)}",
-    ]
-
-
-def _live_json(
-    context: str, namespace: str, found: Found, rows: Sequence[LiveRow]
-) -> dict[str, object]:
-    report = Report(tuple(each.row for each in rows))
-    return {
-        "context": context,
-        "namespace": namespace,
-        "driver": {"pod": found.driver.subject, "images": list(found.driver_images)},
-        "executors": {"pods": sorted(found.executors), "images": list(found.executor_images)},
-        "holds": report.holds,
-        "summary": report.summary,
-        "rows": [{**_row_json(each.row), "pods": list(each.pods)} for each in rows],
-    }
 
 
 def _record(proven: Iterable[Evidence]) -> None:
@@ -309,139 +268,3 @@ def evidence_of(
     )
     beside = {names[0]: digests[0]}
     return driver, dataclasses.replace(driver, digest=digests[1], image=names[1], beside=beside)
-
-
-def failure(driver: str, executors: str, report: Report) -> ParityError:
-    """Return the error that a report with failures ends in: what differs, and where to look."""
-    named = [
-        f"{row.name} ({_short(row.driver)} / {_short(row.executors)})" for row in _first(report)
-    ]
-    more = len(report.failures) - len(named)
-    listed = "; ".join(named) + (f"; and {more} more" if more else "")
-    count = len(report.failures)
-    sides = {row.look_at for row in report.failures}
-    words = report.table.words
-    blamed = " and ".join(
-        f"{image} (the {word})"
-        for side, word, image in zip((DRIVER, EXECUTORS), words, (driver, executors), strict=True)
-        if side in sides
-    )
-    return ParityError(
-        f"The {words[0]} {driver} and the {words[1]} {executors} differ in {count} "
-        f"{'fact' if count == 1 else 'facts'} that must be equal: {listed}.",
-        f"Look at {blamed} first. {report.table.remedy}",
-    )
-
-
-def _first(report: Report) -> tuple[Row, ...]:
-    return report.failures[:5]
-
-
-def as_json(
-    driver: str, executors: str, report: Report, shared: layers.LayerComparison
-) -> dict[str, object]:
-    """Return the whole report with nothing abbreviated, ready for `json.dumps`.
-
-    The keys "driver" and "executors" are of the first and the second image of any table.
-    """
-    return {
-        "driver": driver,
-        "executors": executors,
-        "are": report.table.words,
-        "holds": report.holds,
-        "summary": report.summary,
-        "layers": {
-            "shared": [dataclasses.asdict(layer) for layer in shared.shared],
-            "only_driver": [dataclasses.asdict(layer) for layer in shared.only_driver],
-            "only_executors": [dataclasses.asdict(layer) for layer in shared.only_executors],
-        },
-        "rows": [_row_json(row) for row in report.rows],
-    }
-
-
-def _row_json(row: Row) -> dict[str, object]:
-    return {
-        **dataclasses.asdict(row),
-        "policy": row.policy.value,
-        "verdict": row.verdict.value,
-        "fails": row.fails,
-    }
-
-
-def show(
-    driver: str,
-    executors: str,
-    report: Report,
-    shared: layers.LayerComparison,
-    only_failures: bool = False,
-) -> None:
-    """Print the table, failing rows last, next to the summary, where a terminal shows them."""
-    first, second = report.table.words
-    lines = [f"{first:<9}  {driver}", f"{second:<9}  {executors}", _layers_line(report, shared)]
-    _show_rows(lines, report, only_failures)
-
-
-def _show_rows(lines: Sequence[str], report: Report, only_failures: bool) -> None:
-    console = Console(soft_wrap=False)
-    if not console.is_terminal:
-        console = Console(width=PIPED_WIDTH, color_system=None)
-    print("\n".join(lines))
-    rows = sorted(report.rows, key=lambda row: row.fails)
-    chosen = [row for row in rows if row.fails] if only_failures else rows
-    if chosen:
-        console.print(_table(chosen, console, report.table))
-    print(report.summary)
-    sys.stdout.flush()
-
-
-def _table(rows: Iterable[Row], console: Console, rules: Table) -> rich.table.Table:
-    wide = console.width >= WIDE
-    table = rich.table.Table(
-        box=box.SIMPLE if console.is_terminal else None, pad_edge=False, padding=(0, 1)
-    )
-    table.add_column("", no_wrap=True)
-    limit = console.width // 5  # what the three leave is for the reason
-    table.add_column("fact", max_width=limit, overflow="fold")
-    for word in rules.words:
-        table.add_column(word, max_width=limit, overflow="fold")
-    table.add_column("rule and reason")
-    if wide:
-        table.add_column("read from")
-        table.add_column("layers", no_wrap=True)
-    for row in rows:
-        mark, style = MARKS[row.verdict]
-        one, other = _short(row.driver), _short(row.executors)
-        proven = "proven" if row.proven_by_layers else ""
-        reason = f"{'must' if row.policy is MUST else 'may differ'}: {row.why}"
-        if not wide:
-            reason += f" [{row.read_from}{'; proven by layers' if proven else ''}]"
-        cells = [
-            Text(mark, style),
-            Text(row.name, style if row.fails else ""),
-            Text(one),
-            Text(other if other != one or row.fails else "="),
-            Text(reason, "dim"),
-        ]
-        table.add_row(*cells, *([Text(row.read_from, "dim"), Text(proven)] if wide else []))
-    return table
-
-
-def _layers_line(report: Report, shared: layers.LayerComparison) -> str:
-    proven = sum(row.proven_by_layers for row in report.rows)
-    first, second = report.table.words
-    return (
-        f"layers     {len(shared.shared)} of {len(shared.executors)} in the {second} are in the "
-        f"{first}, too ({_bytes(shared.shared)}); {len(shared.only_executors)} are not "
-        f"({_bytes(shared.only_executors)}); they prove {proven} rows before a look inside"
-    )
-
-
-def _bytes(some: tuple[layers.Layer, ...]) -> str:
-    unpacked, compressed = layers.size_of(some), layers.compressed_size_of(some)
-    text = "size not known" if unpacked is None else f"{unpacked / 1e6:.1f} MB"
-    return text if compressed is None else f"{text}, {compressed / 1e6:.1f} MB compressed"
-
-
-def _short(text: str) -> str:
-    """Return a value with its hashes cut to the 12 digits that engines show."""
-    return LONG_HASH.sub(lambda match: match.group()[:12], text)

@@ -10,13 +10,22 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sparkyard.command import mask, run
 from sparkyard.errors import EngineMissingError, ImageMissingError
 from sparkyard.facts import collector, joined, look_inside
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
+
+BUILT_FROM = "io.sparkyard.inputs"
+"""The label with the digests of all that an image of ours was built from."""
+
+FINGERPRINT = "Fingerprint"
+"""Of an image's config as facts have it: what our build calls it, which is the end of its tag."""
+
+CONFIG = ("Entrypoint", "User", "WorkingDir", "Volumes", "StopSignal", "Shell")
+"""What counts of an image's config; the environment is seen from inside."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,8 @@ class Pythons:
 class PythonPackage:
     """`sha256` is over the real contents of the files it owns (`basis` tells how these are known).
 
-    `altered` and `absent` name files that are not what the package's own RECORD claims.
+    `altered` and `absent` name files that are not what the package's own RECORD claims; `requires`
+    are its requirements, as its metadata writes them.
     """
 
     name: str
@@ -71,20 +81,15 @@ class PythonPackage:
     directory: str
     altered: tuple[str, ...]
     absent: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Unclaimed:
-    """Files in site-packages that no package owns; `files` (path to hash) names at most 500."""
-
-    count: int
-    sha256: str
-    files: Mapping[str, str | None]
+    requires: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """`names` are all spellings that lead to it, `resolved` the binary, `sha256` that binary's."""
+    """`names` are all spellings that lead to it, `resolved` the binary, `sha256` that binary's.
+
+    `view` is how it sees the world: its flags, encodings, time zone, libraries.
+    """
 
     executable: str
     resolved: str
@@ -98,16 +103,17 @@ class Interpreter:
     abi: str
     prefix: str
     base_prefix: str
+    stdlib: tuple[str, ...]
     directories: tuple[str, ...]
     locale: str
     encoding: str
     packages: tuple[PythonPackage, ...]
-    unclaimed: Unclaimed
+    view: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Java:
-    """`class_level` is java.class.version (52.0 is Java 8); `sha256` of libjvm and the classes."""
+    """`class_level` is java.class.version (52.0 is Java 8); `settings` are all that it tells."""
 
     vendor: str | None
     version: str
@@ -118,7 +124,7 @@ class Java:
     resolved: str | None
     executable: str
     source: str
-    sha256: str | None
+    settings: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -136,12 +142,14 @@ class Spark:
     hadoop: str | None
     pyspark: str | None
     pyspark_path: str
-    pyspark_sha256: str | None
 
 
 @dataclass(frozen=True)
 class Jar:
-    """`group` is "spark" for Spark's own directory, "extra" for what its class path adds."""
+    """`group` is "spark" for Spark's own directory, "extra" for what its class path adds.
+
+    It is a jar's directory for any other class path.
+    """
 
     name: str
     path: str
@@ -151,11 +159,19 @@ class Jar:
 
 
 @dataclass(frozen=True)
-class ConfFile:
-    """A configuration file, told by its hash alone."""
+class DebianPackage:
+    """`sha256` is over what was installed; `altered` are the files that are otherwise, by path.
 
-    path: str
-    sha256: str | None
+    `needs` are the packages that it depends on, alternatives as "one | other".
+    """
+
+    version: str
+    section: str
+    needs: tuple[str, ...]
+    provides: tuple[str, ...]
+    sha256: str
+    files: int
+    altered: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -166,7 +182,6 @@ class Conf:
     defaults_path: str | None
     defaults: Mapping[str, str] | None
     spark_env: Mapping[str, str]
-    files: Mapping[str, ConfFile]
 
 
 @dataclass(frozen=True)
@@ -188,24 +203,52 @@ class Locale:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that was seen; `subject` says in what: an image's digest, or a pod's name."""
+    """All that was seen.
+
+    Attributes:
+        subject: in what: an image's digest, or a pod's name.
+        process: account and limits of a process, by name.
+        other_packages: Python packages that no interpreter of Spark's reads.
+        environment: the variables of `environment.FAMILIES`.
+        other_variables: the names of the others.
+        files: those that belong to no package: hash and rights, or a link's target.
+        made_for: the Debian package whose file a link of `files` leads to.
+        compiled: the hash of compiled Python code, by directory and file name.
+        libraries: file and Debian package of each library of the loader's cache.
+        image: what an image says of how it is run; empty for what runs already.
+    """
 
     schema: int
     machine: Machine
     user: User
+    process: Mapping[str, str]
     python: Pythons
     interpreters: tuple[Interpreter, ...]
+    other_packages: tuple[PythonPackage, ...]
     java: Java | None
     spark: Spark | None
     jars: tuple[Jar, ...] | None
     conf: Conf
-    environment: Mapping[str, str | None]
+    environment: Mapping[str, str]
+    other_variables: tuple[str, ...]
     timezone: TimeZone
     locale: Locale
-    dpkg: Mapping[str, str] | None
+    debian: Mapping[str, DebianPackage] | None
+    files: Mapping[str, str]
+    made_for: Mapping[str, str]
+    compiled: Mapping[str, Mapping[str, str]]
+    libraries: Mapping[str, str]
     r: Mapping[str, str] | None
     missing: Mapping[str, str]
     subject: str = ""
+    image: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def dpkg(self) -> Mapping[str, str] | None:
+        """The version of each Debian package."""
+        if self.debian is None:
+            return None
+        return {name: package.version for name, package in self.debian.items()}
 
     def interpreter(self, role: str) -> Interpreter | None:
         """Return the interpreter of a role, "driver" or "worker"; None where there is none."""
@@ -241,13 +284,23 @@ def resolve(reference: str) -> ImageIdentity:
                 detail=mask("\n".join(pulled.stderr.strip().splitlines()[-3:])),
             )
     data = json.loads(tried.stdout)[0]
+    config = data.get("Config") or {}
+    labels = dict(config.get("Labels") or {})
     return ImageIdentity(
         reference=reference,
         digest=str(data["Id"]),
         architecture=str(data.get("Architecture", "")),
         diff_ids=tuple((data.get("RootFS") or {}).get("Layers") or ()),
-        labels=dict((data.get("Config") or {}).get("Labels") or {}),
+        labels=labels,
+        config={name: _told(config, name) for name in CONFIG}
+        | {FINGERPRINT: labels.get("io.sparkyard.fingerprint", "")},
     )
+
+
+def _told(config: Mapping[str, object], name: str) -> str:
+    """Return a part of an image's config as text; of volumes, where they are."""
+    value = config.get(name) or ""
+    return " ".join(map(str, value)) if isinstance(value, (list, dict)) else str(value)
 
 
 def collect(reference: str) -> Facts:
@@ -260,8 +313,14 @@ def collect(reference: str) -> Facts:
         InspectionError: the image has no Python 3.9 or newer, or the collector failed in it.
     """
     image = resolve(reference)
-    look = Look("facts", collector_source(), f"{image.reference} cannot be looked into")
-    return dataclasses.replace(look_inside.collect(image, look, parse), subject=image.digest)
+    look = Look(
+        "facts",
+        collector_source(),
+        f"{image.reference} cannot be looked into",
+        arguments=(image.labels.get(BUILT_FROM, "{}"),),
+    )
+    found = look_inside.collect(image, look, parse)
+    return dataclasses.replace(found, subject=image.digest, image=image.config)
 
 
 def collector_source() -> str:

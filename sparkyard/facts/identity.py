@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -15,3 +15,4 @@ class ImageIdentity:
     architecture: str
     diff_ids: tuple[str, ...]
     labels: Mapping[str, str]
+    config: Mapping[str, str] = field(default_factory=dict)

@@ -33,12 +33,14 @@ NO_PYTHON = 97
 # A collector needs any Python, and finds the ones that count by itself: so take what there is.
 # -I and -S: neither the image's PYTHON* variables nor its site hooks change the collector.
 # -B: as root, Python could write byte code into the very tree that is looked at.
+# What stands in an interpreter's place may never end.
 FIND_PYTHON = f"""
+limit=$(command -v timeout >/dev/null 2>&1 && echo "timeout 10")
 for python in "${{PYSPARK_PYTHON:-python3}}" python3 python /opt/venv/bin/python \
     /opt/conda/bin/python /usr/bin/python3* /usr/local/bin/python3*; do
     interpreter=$(command -v "$python" 2>/dev/null) || continue
-    "$interpreter" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' 2>/dev/null \\
-        || continue
+    $limit "$interpreter" -I -S -B -c 'import sys; sys.exit(sys.version_info < (3, 9))' \\
+        2>/dev/null || continue
     exec "$interpreter" -I -S -B - "$@"
 done
 exit {NO_PYTHON}

@@ -11,14 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sparkyard.facts import joined, look_inside, ownership_collector
+from sparkyard.facts.facts import BUILT_FROM
 from sparkyard.facts.identity import ImageIdentity
 from sparkyard.facts.look_inside import Look
 
 OURS = "io.sparkyard.fingerprint"
 """The label of images that Sparkyard built, and of their children."""
-
-_BUILT_FROM = "io.sparkyard.inputs"
-"""The label with the digests of all that such an image was built from."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +117,6 @@ def collect(image: ImageIdentity) -> Ownership:
         f"The files of {image.reference} cannot be counted",
         # Root, because a file that its owner alone may read is content of the image too.
         options=("--user", "0"),
-        arguments=(image.labels.get(_BUILT_FROM, "{}"),),
+        arguments=(image.labels.get(BUILT_FROM, "{}"),),
     )
     return look_inside.collect(image, look, parse)

@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sparkyard.facts.facts import Facts
-from sparkyard.parity import parity
+from sparkyard.parity import may_differ, parity
 from sparkyard.parity.parity import Report, Row, Verdict
 from sparkyard.parity.readings import defaults
 from sparkyard.parity.rule import MAY
-from sparkyard.parity.rules import SETS
+from sparkyard.parity.rules import AFTER
 
 GIVEN_BY_DRIVER = "executors take it from the driver; no file of their own is read"
 
-_CONF = next(rule for rule in SETS if rule.read is defaults)
+_CONF = next(rule for rule in AFTER if rule.read is defaults)
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,14 @@ def compare(driver: Facts, executors: Mapping[str, Facts]) -> tuple[LiveRow, ...
                 break
         else:
             kinds.append((same, [pod]))
-    rows: dict[str, dict[Row, list[str]]] = {}
+    may = may_differ.load(live=True)
+    rows: dict[tuple[str, str], dict[Row, list[str]]] = {}
     for found, pods in kinds:
-        for row in parity.compare(driver, found).rows:
-            seen = rows.setdefault(row.name, {})
-            seen.setdefault(_as_it_runs(row, found), []).extend(pods)
+        for row in parity.compare(driver, found, may=may).rows:
+            counted = _as_it_runs(row, found)
+            # What may differ for two reasons is two rows of one name.
+            why = row.why if row.verdict is Verdict.ALLOWED else ""
+            rows.setdefault((row.name, why), {}).setdefault(counted, []).extend(pods)
     return tuple(
         LiveRow(row, tuple(pods), everywhere=len(pods) == len(executors))
         for outcomes in rows.values()
@@ -78,7 +81,10 @@ def _as_it_runs(row: Row, executors: Facts) -> Row:
     An executor gets its configuration from the driver when it registers. In its pod Spark puts a
     directory of its own over the image's, without spark-defaults.conf: that is no difference.
     """
+    directory = executors.conf.directory or ""
+    place = f" {executors.files.get(directory, directory).removeprefix('-> ')}/"
     about_conf = row.name == _CONF.many or row.name.startswith(f"{_CONF.one} ")
+    about_conf = about_conf or (row.name.startswith("file") and place in row.name)
     if row.fails and about_conf and executors.conf.defaults is None:
         return replace(row, policy=MAY, why=GIVEN_BY_DRIVER, verdict=Verdict.ALLOWED)
     return row

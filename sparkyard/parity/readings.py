@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from sparkyard.facts.facts import Facts, Interpreter, Java, Spark
-from sparkyard.parity.rule import ABSENT, DRIVER, EMPTY, UNSET, Read, Value
+from sparkyard.facts.collector.files import BUILT
+from sparkyard.facts.facts import CONFIG, FINGERPRINT, Facts, Interpreter, Java, Spark
+from sparkyard.parity.rule import DRIVER, EMPTY, Read, ReadSet, Value
+
+_SHOWN = {
+    "Entrypoint": "ENTRYPOINT",
+    "User": "USER",
+    "WorkingDir": "WORKDIR",
+    "Volumes": "VOLUME",
+    "StopSignal": "STOPSIGNAL",
+    "Shell": "SHELL",
+}
+"""What a Dockerfile calls the parts of an image's config."""
+
+EXECUTORS_IMAGE = "spark.kubernetes.container.image"
+NOT_TOLD = "not told"
+AS_INSTALLED = "as it was installed"
 
 
-def _interpreter(facts: Facts, side: str) -> Interpreter | None:
+def interpreter(facts: Facts, side: str) -> Interpreter | None:
     """The code that must agree runs in the driver's interpreter, and in the executors' workers."""
     return facts.interpreter("driver" if side == DRIVER else "worker")
 
@@ -22,7 +37,7 @@ def python(read: Callable[[Interpreter], str | None]) -> Read:
     """Return how a fact of a side's interpreter is read."""
 
     def value(facts: Facts, side: str) -> Value:
-        found = _interpreter(facts, side)
+        found = interpreter(facts, side)
         role = "python.driver" if side == DRIVER else "python.worker"
         return Value(None, reason(facts, role)) if found is None else Value(read(found))
 
@@ -64,32 +79,21 @@ def spark(read: Callable[[Spark], str | None]) -> Read:
     )
 
 
-def environment(name: str) -> Read:
-    """Return how a variable of the environment is read."""
-
-    def value(facts: Facts, _: str) -> Value:
-        if name not in facts.environment:
-            return Value(None, "not collected")
-        told = facts.environment[name]
-        return Value(UNSET if told is None else told or EMPTY)
-
-    return value
-
-
 def zone(facts: Facts, _: str) -> Value:
     """Return the time zone, and its offsets from UTC in hours."""
     offsets = "/".join(f"{offset / 3600:+.3g} h" for offset in facts.timezone.offsets)
     return Value(f"{facts.timezone.name} ({offsets})")
 
 
-def no_paths(_facts: Facts, _side: str) -> tuple[str, ...]:
-    """Return that no path of the image decides a fact."""
-    return ()
+def search_path(facts: Facts, side: str) -> Value:
+    """Return where Python looks for packages; a user's and the system's come after the image's."""
+    found = interpreter(facts, side)
+    return Value(None) if found is None else Value(" ".join(found.directories))
 
 
 def python_paths(facts: Facts, side: str) -> tuple[str, ...]:
     """Return where a side's interpreter is."""
-    found = _interpreter(facts, side)
+    found = interpreter(facts, side)
     if found is None:
         return ()
     library = f"{found.base_prefix}/lib/python{'.'.join(found.version.split('.')[:2])}"
@@ -99,7 +103,7 @@ def python_paths(facts: Facts, side: str) -> tuple[str, ...]:
 
 def package_paths(facts: Facts, side: str) -> tuple[str, ...]:
     """Return where the packages of a side's interpreter are."""
-    found = _interpreter(facts, side)
+    found = interpreter(facts, side)
     return found.directories if found is not None else ()
 
 
@@ -120,37 +124,132 @@ def system_paths(_facts: Facts, _side: str) -> tuple[str, ...]:
     return ("/lib", "/lib64", "/usr/lib")
 
 
-def jars(group: str) -> Callable[[Facts, str], Mapping[str, str] | None]:
-    """Return how the jars of a group are read: their SHA-256 by name."""
+def jar_paths(facts: Facts, _: str) -> tuple[str, ...]:
+    """Return the directories of all jars."""
+    return tuple(sorted({jar.path.rpartition("/")[0] for jar in facts.jars or ()}))
+
+
+def conf_paths(facts: Facts, _: str) -> tuple[str, ...]:
+    """Return where Spark's configuration is."""
+    return (facts.conf.directory,) if facts.conf.directory else ()
+
+
+def environment(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return the variables that a process acts on; of spark-env.sh, what it sets plainly."""
+    return {name: value or EMPTY for name, value in facts.environment.items()}
+
+
+def variables(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return the names of variables of no family."""
+    return dict.fromkeys(facts.other_variables, "set")
+
+
+def image(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return how an image is run, by the words of a Dockerfile."""
+    return {_SHOWN[name]: facts.image[name] for name in CONFIG if facts.image.get(name)}
+
+
+def executors_image(facts: Facts, side: str) -> Value:
+    """Return which executors a driver's configuration names, and which an image is."""
+    if side == DRIVER:
+        return Value((facts.conf.defaults or {}).get(EXECUTORS_IMAGE, NOT_TOLD))
+    return Value(facts.image.get(FINGERPRINT) or NOT_TOLD)
+
+
+def process(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return account and limits of a process."""
+    return facts.process
+
+
+def files(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return the files of no package, and those of packages that are not as installed."""
+    return {**facts.files, **dict(_altered(facts))}
+
+
+def _altered(facts: Facts) -> list[tuple[str, str]]:
+    packages = (facts.debian or {}).values()
+    return [each for package in packages for each in package.altered.items()]
+
+
+def without_mark(value: str) -> str:
+    """Return the value of a file that is compared with another's."""
+    return value.removesuffix(BUILT)
+
+
+def debian(facts: Facts, _: str) -> Mapping[str, str] | None:
+    """Return version and contents of each Debian package as it was installed."""
+    if facts.debian is None:
+        return None
+    return {name: f"{each.version} {each.sha256}" for name, each in facts.debian.items()}
+
+
+def compiled(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return the hash of each compiled Python file."""
+    return {
+        f"{directory}/__pycache__/{name}": sha256
+        for directory, names in facts.compiled.items()
+        for name, sha256 in names.items()
+    }
+
+
+def libraries(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return which file the loader gives for a library."""
+    return {name: value.partition(" ")[0] for name, value in facts.libraries.items()}
+
+
+def python_view(facts: Facts, side: str) -> Mapping[str, str] | None:
+    """Return how a side's interpreter sees the world."""
+    found = interpreter(facts, side)
+    if found is None:
+        return None
+    return {name: found.view[name] for name in found.view.keys() - virtual(facts, side).keys()}
+
+
+def virtual(facts: Facts, side: str) -> Mapping[str, str]:
+    """Return what the file of a virtual environment sets: which interpreter it stands on."""
+    found = interpreter(facts, side)
+    view = found.view if found else {}
+    return {name: value for name, value in view.items() if name.startswith("pyvenv.cfg ")}
+
+
+def java_view(facts: Facts, _: str) -> Mapping[str, str] | None:
+    """Return what Java says of itself."""
+    return None if facts.java is None else facts.java.settings
+
+
+def jars(groups: Callable[[str], bool], named: Callable[[str, str], str]) -> ReadSet:
+    """Return how the jars of some groups are read: their SHA-256 by name.
+
+    Args:
+        groups: tells whether a group is meant.
+        named: gives a jar's name of its own name and its path.
+    """
 
     def read(facts: Facts, _: str) -> Mapping[str, str] | None:
         if facts.jars is None:
             return None
         found: dict[str, str] = {}
         for jar in facts.jars:
-            if jar.group == group:
+            if groups(jar.group):
                 # The same name twice: told apart by its directory, as a class path would.
-                name = jar.path if jar.name in found else jar.name
-                found[name] = jar.sha256 or f"not readable: {jar.path}"
+                name = named(jar.name, jar.path)
+                found[jar.path if name in found else name] = (
+                    jar.sha256 or f"not readable: {jar.path}"
+                )
         return found
 
     return read
 
 
-def jar_paths(facts: Facts, _: str) -> tuple[str, ...]:
-    """Return the directories of all jars."""
-    return tuple(sorted({jar.path.rpartition("/")[0] for jar in facts.jars or ()}))
-
-
 def versions(facts: Facts, side: str) -> Mapping[str, str] | None:
     """Return the version of each package in a side's interpreter."""
-    found = _interpreter(facts, side)
+    found = interpreter(facts, side)
     return None if found is None else {each.name: each.version for each in found.packages}
 
 
 def contents(facts: Facts, side: str) -> Mapping[str, str] | None:
     """Return each package's file hash, and what became of its files since it was installed."""
-    found = _interpreter(facts, side)
+    found = interpreter(facts, side)
     if found is None:
         return None
     return {
@@ -161,41 +260,17 @@ def contents(facts: Facts, side: str) -> Mapping[str, str] | None:
     }
 
 
-def unclaimed(facts: Facts, side: str) -> Mapping[str, str] | None:
-    """Return the files beside packages that belong to none, by path."""
-    found = _interpreter(facts, side)
-    if found is None:
-        return None
-    if found.unclaimed.count > len(found.unclaimed.files):
-        return {f"{found.unclaimed.count} files": found.unclaimed.sha256}
-    return {path: sha or "not readable" for path, sha in found.unclaimed.files.items()}
+def others(facts: Facts, _: str) -> Mapping[str, str]:
+    """Return the packages that no interpreter of Spark's reads, by directory."""
+    return {
+        f"{each.name} in {each.directory}": f"{each.version} {each.sha256 or 'not known'}"
+        for each in facts.other_packages
+    }
 
 
 def defaults(facts: Facts, _: str) -> Mapping[str, str] | None:
     """Return the keys and values of spark-defaults.conf."""
     return facts.conf.defaults
-
-
-def conf_paths(facts: Facts, _: str) -> tuple[str, ...]:
-    """Return where Spark's configuration is."""
-    return (facts.conf.directory,) if facts.conf.directory else ()
-
-
-def conf_file(name: str) -> Read:
-    """Return how a file of Spark's configuration is read: its SHA-256."""
-
-    def value(facts: Facts, _: str) -> Value:
-        file = facts.conf.files.get(name)
-        if file is None:
-            return Value(ABSENT)
-        return Value(file.sha256, f"{file.path} cannot be read")
-
-    return value
-
-
-def dpkg(facts: Facts, _: str) -> Mapping[str, str] | None:
-    """Return the version of each Debian package."""
-    return facts.dpkg
 
 
 def r(facts: Facts, _: str) -> Mapping[str, str] | None:

@@ -110,9 +110,7 @@ BROKEN_PAIRS = (
         "files of package numpy",
         (f'RUN {SITE} && echo >> "$site/numpy/__init__.py"',),
     ),
-    BrokenPair(
-        "loose-module", "file of no package", (f'RUN {SITE} && touch "$site/sitecustomize.py"',)
-    ),
+    BrokenPair("loose-module", "file /", (f'RUN {SITE} && touch "$site/sitecustomize.py"',)),
     BrokenPair(
         "missing-jar", "Spark jar RoaringBitmap", (f"RUN {JARS} && rm RoaringBitmap-*.jar",)
     ),
@@ -131,13 +129,31 @@ BROKEN_PAIRS = (
     ),
     BrokenPair(
         "core-site",
-        "core-site.xml",
+        "file /etc/spark/core-site.xml",
         (
             f'RUN {CONF} && mkdir -p "$conf" '
             '&& echo "<configuration> </configuration>" > "$conf/core-site.xml"',
         ),
     ),
     BrokenPair("time-zone", "Time zone", ("ENV TZ=Asia/Tokyo",)),
+    BrokenPair(
+        "java-time-zone",
+        "JAVA_TOOL_OPTIONS",
+        ("ENV JAVA_TOOL_OPTIONS=-Duser.timezone=America/New_York",),
+    ),
+    BrokenPair(
+        "standard-library",
+        "file /usr/lib/python3",
+        (
+            'RUN echo "# changed" >>"$("$PYSPARK_PYTHON" -c '
+            "'import json.decoder; print(json.decoder.__file__)')\"",
+        ),
+    ),
+    BrokenPair(
+        "certificates",
+        "file /etc/ssl/certs/java/cacerts",
+        ("RUN : >/etc/ssl/certs/java/cacerts",),
+    ),
     BrokenPair("hash-seed", "PYTHONHASHSEED", ("ENV PYTHONHASHSEED=42",)),
     BrokenPair(
         "spark-home",

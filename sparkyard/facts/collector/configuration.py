@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sparkyard.facts.collector.environment import of_families
 from sparkyard.facts.collector.inspection import Inspection
 from sparkyard.facts.collector.redaction import without_secrets
 from sparkyard.facts.inside.files import read_text
 from sparkyard.facts.inside.properties import assignments, properties
-
-_ENVIRONMENT_FILE = "spark-env.sh"
-_FILES = (
-    *("core-site.xml", "hdfs-site.xml", "hive-site.xml", "yarn-site.xml", "mapred-site.xml"),
-    *("log4j2.properties", "log4j2.xml", "log4j.properties", _ENVIRONMENT_FILE),
-)
 
 
 @dataclass
@@ -24,26 +18,22 @@ class Configuration:
     """Spark's configuration with its secrets: it leads to interpreters and jars.
 
     Places are empty where there is nothing; `spark_env` are the plain assignments of spark-env.sh.
+    Files of configuration are files like others.
     """
 
     directory: str = ""
     defaults_path: str = ""
     defaults: dict[str, str] = field(default_factory=dict)
     spark_env: dict[str, str] = field(default_factory=dict)
-    files: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def shown(self, variables: Iterable[str]) -> dict[str, Any]:
-        """Return what is written about it: of spark-env.sh, these variables."""
+    def shown(self) -> dict[str, Any]:
+        """Return what is written about it: of spark-env.sh, the variables of a family."""
         defaults = {key: without_secrets(key, value) for key, value in self.defaults.items()}
         return {
             "directory": self.directory or None,
             "defaults_path": self.defaults_path or None,
             "defaults": defaults if self.defaults_path else None,
-            "spark_env": {
-                key: without_secrets(key, self.spark_env[key])
-                for key in sorted(self.spark_env.keys() & set(variables))
-            },
-            "files": self.files,
+            "spark_env": of_families(self.spark_env),
         }
 
 
@@ -51,15 +41,10 @@ def read(inspection: Inspection, home: str | None) -> Configuration:
     """Return the configuration of the Spark at `home`."""
     env = inspection.env
     conf = Configuration(env.get("SPARK_CONF_DIR") or (os.path.join(home, "conf") if home else ""))
-    for directory in filter(None, (conf.directory, env.get("HADOOP_CONF_DIR", ""))):
-        for name in _FILES:
-            path = os.path.join(directory, name)
-            if name not in conf.files and os.path.exists(path):
-                conf.files[name] = {"path": path, "sha256": inspection.hashes.of(path)}
     if not conf.directory:
         inspection.missing["conf.defaults"] = "no Spark, so no configuration directory"
         return conf
-    conf.spark_env = assignments(read_text(os.path.join(conf.directory, _ENVIRONMENT_FILE)) or "")
+    conf.spark_env = assignments(read_text(os.path.join(conf.directory, "spark-env.sh")) or "")
     path = os.path.join(conf.directory, "spark-defaults.conf")
     text = read_text(path)
     if text is None:

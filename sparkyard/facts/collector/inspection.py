@@ -9,7 +9,26 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from sparkyard.facts.inside.files import sha256
+from sparkyard.facts.inside.files import sha256, sha256_and_md5
+
+
+class Places:
+    """Where names lead: many files lie in one directory, whose links are followed once."""
+
+    def __init__(self) -> None:
+        self._directories: dict[str, str] = {}
+
+    def place(self, path: str) -> str:
+        """Return the path with the links of its directory followed."""
+        directory, name = path.rsplit("/", 1) if "/" in path else ("", path)
+        if directory not in self._directories:
+            self._directories[directory] = os.path.realpath(directory or "/")
+        return f"{self._directories[directory].rstrip('/')}/{name}"
+
+    def real(self, path: str) -> str:
+        """Return the path with all links followed."""
+        place = self.place(path)
+        return os.path.realpath(place) if os.path.islink(place) else place
 
 
 class Hashes:
@@ -17,22 +36,38 @@ class Hashes:
 
     def __init__(self) -> None:
         self._known: dict[str, str | None] = {}
+        self._md5: dict[str, str | None] = {}
+        self._places = Places()
 
-    def add(self, paths: Iterable[str]) -> None:
+    def add(self, paths: Iterable[str], *, md5: bool = False) -> None:
         """Hash files at once: hashlib lets go of the interpreter lock, so threads help."""
-        files = sorted({os.path.realpath(path) for path in paths} - set(self._known))
+        known = self._md5 if md5 else self._known
+        files = sorted({self._places.real(path) for path in paths} - known.keys())
         threads = max(2, min(8, os.cpu_count() or 2))
-        shares = [files[first::threads] for first in range(threads)]
         with ThreadPoolExecutor(threads) as pool:
-            for hashed in pool.map(lambda share: [(path, sha256(path)) for path in share], shares):
-                self._known.update(hashed)
+            list(pool.map(lambda share: self._hash(share, md5), _shares(files, threads)))
+
+    def _hash(self, files: Iterable[str], md5: bool) -> None:
+        for path in files:
+            if md5:
+                self._known[path], self._md5[path] = sha256_and_md5(path) or (None, None)
+            else:
+                self._known[path] = sha256(path)
 
     def of(self, path: str) -> str | None:
         """Return the hex SHA-256 of a file, None where it cannot be read."""
-        real = os.path.realpath(path)
+        real = self._places.real(path)
         if real not in self._known:
             self._known[real] = sha256(real)
         return self._known[real]
+
+    def md5(self, path: str) -> str | None:
+        """Return the hex MD5 of a file that was added with it."""
+        return self._md5.get(self._places.real(path))
+
+
+def _shares(files: list[str], count: int) -> list[list[str]]:
+    return [files[first::count] for first in range(count)]
 
 
 def hash_of_listing(listing: Mapping[str, str | None]) -> str:
@@ -43,18 +78,26 @@ def hash_of_listing(listing: Mapping[str, str | None]) -> str:
 
 @dataclass
 class Inspection:
-    """A look into one machine: its environment, files' hashes, and why a fact is missing."""
+    """A look into one machine.
+
+    Attributes:
+        env: its environment.
+        missing: why a fact is missing, by the fact's dotted name.
+        hashes: of its files.
+        claimed: the files that Python packages say are theirs.
+    """
 
     env: Mapping[str, str]
     missing: dict[str, str] = field(default_factory=dict)
     hashes: Hashes = field(default_factory=Hashes)
+    claimed: set[str] = field(default_factory=set)
 
 
-def run(*argv: str) -> tuple[str, str, str]:
-    """Return a program's output, its errors, and its exit code with its last words."""
+def run(*argv: str, text: str = "") -> tuple[str, str, str]:
+    """Return what a program makes of a text: output, errors, exit code with its last words."""
     try:
         ended = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+            argv, input=text, capture_output=True, text=True, timeout=60, check=False
         )
         code, out, err = ended.returncode, ended.stdout, ended.stderr
     except (OSError, ValueError, subprocess.SubprocessError) as error:

@@ -11,25 +11,56 @@ from typing import Any
 from sparkyard.facts.collector.configuration import Configuration
 from sparkyard.facts.collector.inspection import Inspection, run
 from sparkyard.facts.collector.packages import package_facts
-from sparkyard.facts.inside.properties import without_shell
+from sparkyard.facts.inside.files import read_text
+from sparkyard.facts.inside.properties import properties, without_shell
 
 # Runs in the interpreter that is asked about: the image's own settings apply to it.
 _PROBE = r"""
-import json, locale, os, platform, sys, sysconfig
+import hashlib, json, locale, os, platform, site, sys, sysconfig, time
+def told(read):
+    try:
+        return str(read())
+    except Exception as error:
+        return type(error).__name__
+def of(module, name):
+    return told(lambda: getattr(__import__(module), name))
 try:
     locale.setlocale(locale.LC_ALL, "")
     chosen = locale.setlocale(locale.LC_CTYPE)
 except locale.Error:
     chosen = "C (the locale that is asked for is not installed)"
 paths = sysconfig.get_paths()
-print(json.dumps({
+view = {"flag " + name: told(lambda: getattr(sys.flags, name))
+        for name in dir(sys.flags) if not name.startswith(("_", "n_", "count", "index"))}
+view.update({
+    "encoding, default": sys.getdefaultencoding(),
+    "encoding, files": locale.getpreferredencoding(False),
+    "encoding, file names": sys.getfilesystemencoding() + " " + sys.getfilesystemencodeerrors(),
+    "encoding, output": "%s %s" % (sys.stdout.encoding, sys.stdout.errors),
+    "time zone": "%s %s %s" % (" ".join(time.tzname), time.timezone, time.altzone),
+    "recursion limit": told(sys.getrecursionlimit), "switch interval": told(sys.getswitchinterval),
+    "digits of an int": told(lambda: sys.get_int_max_str_digits()),
+    "options -X": told(lambda: sorted(sys._xoptions.items())),
+    "warnings": told(lambda: sys.warnoptions),
+    "byte order": sys.byteorder, "largest size": str(sys.maxsize),
+    "prefix of compiled files": str(sys.pycache_prefix),
+    "library directory": sys.platlibdir, "user's own packages": str(site.ENABLE_USER_SITE),
+    "OpenSSL": of("ssl", "OPENSSL_VERSION"), "zlib": of("zlib", "ZLIB_RUNTIME_VERSION"),
+    "SQLite": of("sqlite3", "sqlite_version"), "Expat": of("pyexpat", "EXPAT_VERSION"),
+    "zones": told(lambda: __import__("zoneinfo").TZPATH),
+    "processors": told(lambda: "all" if os.cpu_count() == os.sysconf("SC_NPROCESSORS_ONLN")
+        else os.cpu_count()),
+    "sysconfig": hashlib.sha256(repr(sorted((name, str(value))
+        for name, value in sysconfig.get_config_vars().items() if name != "userbase")
+        ).encode()).hexdigest()})
+print(json.JSONEncoder().encode({
     "version": platform.python_version(), "full": " ".join(sys.version.split()),
     "build": " ".join(platform.python_build()),
     "implementation": platform.python_implementation(), "compiler": platform.python_compiler(),
     "executable": sys.executable, "prefix": sys.prefix, "base_prefix": sys.base_prefix,
     "abi": sysconfig.get_config_var("SOABI") or "", "path": sys.path,
     "stdlib": [paths["stdlib"], paths["platstdlib"]],
-    "locale": chosen, "encoding": locale.getpreferredencoding(False)}))
+    "locale": chosen, "encoding": locale.getpreferredencoding(False), "view": view}))
 """
 
 Said = dict[str, Any]
@@ -39,7 +70,10 @@ Said = dict[str, Any]
 def python_facts(
     inspection: Inspection, conf: Configuration
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Return which interpreters driver and worker use, and what is in each of these."""
+    """Return which interpreters driver and worker use, and what is in each of these.
+
+    What their packages claim is added to the inspection.
+    """
     roles: dict[str, Any] = {}
     interpreters: dict[str, dict[str, Any]] = {}
     probed: dict[str, tuple[Said | None, str]] = {}
@@ -130,18 +164,21 @@ def _names_of(path: str, requested: str, version: str, env: Mapping[str, str]) -
 
 def _facts_of(inspection: Inspection, path: str, said: Said) -> dict[str, Any]:
     """Return one interpreter and the packages on its own module search path."""
-    stdlib = {os.path.realpath(directory) for directory in said.pop("stdlib")}
+    stdlib = sorted({os.path.realpath(directory) for directory in said["stdlib"]})
     directories: list[str] = []
     for entry in said.pop("path"):
         real = os.path.realpath(entry) if entry else ""
         known = real in stdlib or real in directories or os.path.basename(real) == "lib-dynload"
         if not known and os.path.isdir(real):
             directories.append(real)
-    packages, unclaimed = package_facts(inspection.hashes, directories)
+    settings = properties(read_text(os.path.join(said["prefix"], "pyvenv.cfg")) or "")
+    said["view"] |= {f"pyvenv.cfg {name}": value for name, value in settings.items()}
+    packages, claimed = package_facts(inspection.hashes, directories)
+    inspection.claimed |= claimed
     return said | {
+        "stdlib": stdlib,
         "resolved": os.path.realpath(path),
         "sha256": inspection.hashes.of(path),
         "directories": directories,
         "packages": packages,
-        "unclaimed": unclaimed,
     }

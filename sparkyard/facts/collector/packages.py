@@ -13,7 +13,8 @@ from sparkyard.facts.inside.files import list_dir, read_text
 
 # An installer's notes about itself: they differ between two installs of the same content.
 _NOTES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
-_UNCLAIMED_LIMIT, _NAMED_LIMIT = 500, 20
+_LEGAL = ("licen", "copying", "authors", "notice")
+_NAMED_LIMIT = 20
 
 
 _Package = tuple[dict[str, Any], str, dict[str, str]]
@@ -21,10 +22,8 @@ _Package = tuple[dict[str, Any], str, dict[str, str]]
 are its own, with the hashes it gives."""
 
 
-def package_facts(
-    known: Hashes, directories: list[str]
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Return the packages that these directories hold, and the files that none of them claims."""
+def package_facts(known: Hashes, directories: list[str]) -> tuple[list[dict[str, Any]], set[str]]:
+    """Return the packages that these directories hold, and the files that they claim."""
     packages: dict[str, _Package] = {}
     for directory in directories:
         for entry in list_dir(directory):
@@ -36,26 +35,8 @@ def package_facts(
                 package[0]["name"] = name
                 packages[name] = package
     claimed = {path for _, _, claims in packages.values() for path in claims}
-    # Jars and configuration are facts of their own, and may lie inside PyPI's pyspark.
-    elsewhere = tuple(
-        os.path.join(directory, "pyspark", name, "")
-        for directory in directories
-        for name in ("jars", "conf")
-    )
-    unclaimed = [
-        path
-        for directory in directories
-        if os.path.basename(directory) in ("site-packages", "dist-packages")
-        for path in walk(directory)
-        if path not in claimed and not path.startswith(elsewhere)
-    ]
-    known.add([*claimed, *unclaimed])
-    listing = {path: known.of(path) for path in sorted(unclaimed)}
-    return [_compared(known, *packages[name]) for name in sorted(packages)], {
-        "count": len(unclaimed),
-        "sha256": hash_of_listing(listing),
-        "files": dict(list(listing.items())[:_UNCLAIMED_LIMIT]),
-    }
+    known.add(claimed)
+    return [_compared(known, *packages[name]) for name in sorted(packages)], claimed
 
 
 def _read(directory: str, entry: str) -> _Package:
@@ -63,7 +44,9 @@ def _read(directory: str, entry: str) -> _Package:
     info = os.path.join(directory, entry)
     single = os.path.isfile(info)
     places = [info] if single else [os.path.join(info, name) for name in installed.PYTHON_METADATA]
-    name, version, _ = installed.of_python(info, next(filter(None, map(read_text, places)), ""))
+    name, version, fields = installed.of_python(
+        info, next(filter(None, map(read_text, places)), "")
+    )
     record = None if single else read_text(os.path.join(info, "RECORD"))
     if record is not None:
         basis: str | None = "RECORD"
@@ -87,6 +70,7 @@ def _read(directory: str, entry: str) -> _Package:
         "installer": installer.strip() or None,
         "basis": basis,
         "directory": directory,
+        "requires": installed.python_field(fields, "Requires-Dist"),
     }
     return written, info, claims
 
@@ -98,10 +82,12 @@ def _compared(
     listing: dict[str, str | None] = {}
     altered: list[str] = []
     for path, claim in claims.items():
-        if path.startswith(info) and os.path.basename(path) in _NOTES:
+        note = path[len(info) + 1 :] if path.startswith(info) else ""
+        if note in _NOTES or note.lower().startswith(_LEGAL):
             continue
         sha = known.of(path)
-        within = os.path.relpath(path, written["directory"])
+        base = f"{written['directory']}/"
+        within = path[len(base) :] if path.startswith(base) else os.path.relpath(path, base)
         listing[within] = sha
         if sha is not None and claim.startswith("sha256="):
             real = base64.urlsafe_b64encode(bytes.fromhex(sha)).decode().rstrip("=")

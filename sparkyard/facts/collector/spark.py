@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sparkyard.facts.collector.configuration import Configuration
-from sparkyard.facts.collector.inspection import Inspection, hash_of_listing, walk
+from sparkyard.facts.collector.inspection import Inspection
 from sparkyard.facts.inside.files import list_dir, read_text
 from sparkyard.facts.inside.properties import properties, without_shell
 
@@ -40,7 +40,7 @@ def pyspark_home(interpreters: Iterable[Mapping[str, Any]]) -> str | None:
     return next(filter(_has_jars, packages), None)
 
 
-def spark_facts(inspection: Inspection, home: str, source: str) -> dict[str, Any]:
+def spark_facts(home: str, source: str) -> dict[str, Any]:
     """Return Spark, and what its jars say about Scala and Hadoop."""
     core, core_version = _jar(home, r"spark-core_[\d.]+")
     scala, scala_version = _jar(home, "scala-library")
@@ -56,11 +56,6 @@ def spark_facts(inspection: Inspection, home: str, source: str) -> dict[str, Any
         python = home  # PyPI's pyspark: the package is Spark's home
     version_file = read_text(os.path.join(python, "version.py")) or ""
     pyspark = re.findall(r"__version__[^=]*=\s*['\"]([^'\"]+)", version_file)
-    library = os.path.join(home, "python", "lib")
-    sources = [path for path in walk(python) if path.endswith(".py")]
-    sources += [os.path.join(library, name) for name in list_dir(library) if name.endswith(".zip")]
-    inspection.hashes.add(sources)
-    listing = {os.path.relpath(path, home): inspection.hashes.of(path) for path in sources}
     return {
         "home": home,
         "resolved": os.path.realpath(home),
@@ -74,17 +69,24 @@ def spark_facts(inspection: Inspection, home: str, source: str) -> dict[str, Any
         or hadoop_version,
         "pyspark": pyspark[0] if pyspark else None,
         "pyspark_path": python,
-        "pyspark_sha256": hash_of_listing(listing) if listing else None,
     }
 
 
 def jar_facts(
-    inspection: Inspection, conf: Configuration, home: str | None
+    inspection: Inspection, conf: Configuration, home: str | None, others: Iterable[str] = ()
 ) -> list[dict[str, Any]] | None:
-    """Return every jar on Spark's class path, each file once."""
+    """Return every jar on Spark's class path and on others', each file once.
+
+    Args:
+        inspection: the look.
+        conf: Spark's configuration.
+        home: Spark's directory.
+        others: jars that lie elsewhere: the group of each is its directory.
+    """
     own = _in_directory(os.path.join(home, "jars")) if home is not None else []
     groups = [(path, "spark") for path in own]
     groups += [(path, "extra") for path in _beside_sparks_own(inspection, conf)]
+    groups += [(path, os.path.dirname(path)) for path in others]
     if home is None and not groups:
         inspection.missing["jars"] = "no Spark, so no class path"
         return None

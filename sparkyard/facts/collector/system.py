@@ -1,18 +1,16 @@
-"""What system is this: machine, user, time zone, its packages, and the Java that Spark takes?"""
+"""What system is this: machine, user, time zone, R's packages?"""
 
 from __future__ import annotations
 
 import os
 import platform
-import re
-import shutil
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from sparkyard.facts.collector.inspection import Inspection, hash_of_listing, run
+from sparkyard.facts.collector.inspection import Inspection
 from sparkyard.facts.inside.files import list_dir, read_text
-from sparkyard.facts.inside.packages import of_debian, of_r
+from sparkyard.facts.inside.packages import of_r
 from sparkyard.facts.inside.properties import assignments
 
 _R_LIBRARIES = (
@@ -63,15 +61,6 @@ def timezone_facts(env: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def dpkg_facts(inspection: Inspection) -> dict[str, str] | None:
-    """Return the installed Debian packages and their versions."""
-    packages = of_debian()
-    if not packages:
-        inspection.missing["dpkg"] = "no dpkg database: not a Debian or Ubuntu system"
-        return None
-    return {key: fields.get("Version", "") for key, fields in packages.items()}
-
-
 def r_facts(inspection: Inspection) -> dict[str, str] | None:
     """Return the installed R packages and their versions: those of the first library with them."""
     packages: dict[str, str] = {}
@@ -84,42 +73,3 @@ def r_facts(inspection: Inspection) -> dict[str, str] | None:
         inspection.missing["r"] = "no R library in " + ", ".join(_R_LIBRARIES)
         return None
     return packages
-
-
-def java_facts(inspection: Inspection) -> dict[str, Any] | None:
-    """Return the Java of JAVA_HOME, else the one on PATH; None, and why, where there is none."""
-    home = inspection.env.get("JAVA_HOME")
-    if home:
-        java, source = os.path.join(home, "bin", "java"), "JAVA_HOME"
-        if not os.access(java, os.X_OK):
-            inspection.missing["java"] = f"JAVA_HOME is {home}, and {java} cannot be run"
-            return None
-    else:
-        java, source = shutil.which("java", path=inspection.env.get("PATH")) or "", "PATH"
-        if not java:
-            inspection.missing["java"] = "JAVA_HOME is not set and no java is on PATH"
-            return None
-    out, err, words = run(java, "-XshowSettings:properties", "-version")
-    properties = dict(re.findall(r"(?m)^\s+([a-z.]+) = (.*?)\s*$", out + err))
-    if "java.version" not in properties:
-        inspection.missing["java"] = f"{java} told no version {words}"
-        return None
-    real = properties.get("java.home", "")
-    libraries = {
-        f"{directory}/{name}": inspection.hashes.of(os.path.join(real, directory, name))
-        for directory in ("lib", "lib/server", "lib/amd64/server", "lib/aarch64/server")
-        for name in ("rt.jar", "modules", "libjvm.so")
-        if os.path.isfile(os.path.join(real, directory, name))
-    }
-    return {
-        "vendor": properties.get("java.vendor"),
-        "version": properties["java.version"],
-        "runtime": properties.get("java.runtime.version"),
-        "vm": properties.get("java.vm.name"),
-        "class_level": properties.get("java.class.version"),
-        "home": real,
-        "resolved": os.path.realpath(real) if real else None,
-        "executable": java,
-        "source": source,
-        "sha256": hash_of_listing(libraries) if libraries else None,
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 
 _CHUNK = 1 << 20
 """Bytes read at a time."""
@@ -30,12 +31,28 @@ def list_dir(path: str) -> list[str]:
 def sha256(path: str, *, start: bytes = b"") -> str | None:
     """Return the hex SHA-256 of `start` and a regular file, None where it cannot be read."""
     digest = hashlib.sha256(start)
+    return digest.hexdigest() if _feed(path, digest.update) else None
+
+
+def sha256_and_md5(path: str) -> tuple[str, str] | None:
+    """Return both hashes of a regular file, in hex; None where it cannot be read."""
+    sha, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
+
+    def both(chunk: bytes) -> None:
+        sha.update(chunk)
+        md5.update(chunk)
+
+    return (sha.hexdigest(), md5.hexdigest()) if _feed(path, both) else None
+
+
+def _feed(path: str, take: Callable[[bytes], object]) -> bool:
+    """Give a regular file's bytes, in pieces; tell whether it could be read to its end."""
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):
-            return None
+            return False
         with open(path, "rb") as file:
             while chunk := file.read(_CHUNK):
-                digest.update(chunk)
+                take(chunk)
     except OSError:
-        return None
-    return digest.hexdigest()
+        return False
+    return True

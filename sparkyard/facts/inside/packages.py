@@ -9,7 +9,10 @@ import re
 from sparkyard.facts.inside.files import list_dir, read_text
 
 DPKG = "/var/lib/dpkg"
-_DPKG_FIELD = re.compile(r"(?m)^(Package|Version|Architecture|Status|Maintainer|Source): (.*)$")
+_DPKG_FIELD = re.compile(
+    r"(?m)^(Package|Version|Architecture|Status|Maintainer|Source|Section|Depends|Pre-Depends"
+    r"|Provides|Conffiles): ?(.*(?:\n .*)*)$"
+)
 _R_FIELD = re.compile(r"(?m)^(Package|Version|License|Built):\s*(.*?)\s*$")
 
 PYTHON_INFO = (".dist-info", ".egg-info")

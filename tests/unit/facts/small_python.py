@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def make(directory: Path) -> Path:
-    """Return the interpreter of a new virtual environment with one package and one loose file."""
+    """Return the interpreter of a new virtual environment with one package and loose files."""
     real = Path(os.path.realpath(sys.executable))
     major, minor = sys.version_info[:2]
     site = directory / "lib" / f"python{major}.{minor}" / "site-packages"
@@ -22,6 +22,13 @@ def make(directory: Path) -> Path:
     module = b"x = 1\n"
     (site / "demo_pkg.py").write_bytes(module)
     (site / "loose.py").write_text("y = 2\n")
+    (directory / "stdlib").mkdir()
+    # To look through the standard library of this machine takes seconds: it is told to be small.
+    told = {"stdlib": [str(directory / "stdlib")], "path": [str(site)]}
+    (site / "sitecustomize.py").write_text(
+        "import json\nreal = json.JSONEncoder.encode\n"
+        f"json.JSONEncoder.encode = lambda self, said: real(self, {{**said, **{told!r}}})\n"
+    )
     (info / "METADATA").write_text("Name: demo-pkg\nVersion: 1.2\n")
     sha = base64.urlsafe_b64encode(hashlib.sha256(module).digest()).decode().rstrip("=")
     own = "".join(f"{info.name}/{name},,\n" for name in ("METADATA", "RECORD"))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -13,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from sparkyard.facts import facts
-from sparkyard.facts.collector import configuration, document, interpreters, spark, system
+from sparkyard.facts.collector import configuration, environment, interpreters, spark, system
 from sparkyard.facts.collector.configuration import Configuration
 from sparkyard.facts.collector.inspection import Hashes, Inspection
+from sparkyard.facts.collector.java import java_facts
 from sparkyard.facts.collector.packages import package_facts
 from sparkyard.facts.collector.redaction import WITHHELD, without_secrets
 from sparkyard.facts.collector.spark import jar_facts
@@ -82,9 +81,10 @@ def test_installer_notes_and_byte_code_do_not_count(tmp_path: Path) -> None:
     (info / "RECORD").write_text("".join(reversed(RECORD.splitlines(keepends=True))))
     (directory / "demo_pkg" / "__pycache__").mkdir()
     (directory / "demo_pkg" / "__pycache__" / "__init__.pyc").write_bytes(b"now")
-    [after], loose = package_facts(Hashes(), [str(directory)])
+    (info / "licenses").mkdir()
+    (info / "licenses" / "LICENSE").write_text("do what you like")
+    [after], _ = package_facts(Hashes(), [str(directory)])
     assert before["sha256"] == after["sha256"]
-    assert loose["count"] == 0
 
 
 def test_a_file_that_the_record_lists_and_is_gone_is_named(tmp_path: Path) -> None:
@@ -97,10 +97,10 @@ def test_a_file_that_the_record_lists_and_is_gone_is_named(tmp_path: Path) -> No
 def test_a_package_without_record_is_known_by_its_modules(tmp_path: Path) -> None:
     directory = site(tmp_path)
     (directory / "Demo_Pkg-1.2.dist-info" / "top_level.txt").write_text("demo_pkg\n")
-    [package], loose = package_facts(Hashes(), [str(directory)])
+    [package], claimed = package_facts(Hashes(), [str(directory)])
     assert package["basis"] == "top_level.txt"
     assert package["sha256"]
-    assert loose["count"] == 0
+    assert str(directory / "demo_pkg" / "__init__.py") in claimed
 
 
 def test_a_package_of_which_no_file_is_known_has_no_hash(tmp_path: Path) -> None:
@@ -109,23 +109,6 @@ def test_a_package_of_which_no_file_is_known_has_no_hash(tmp_path: Path) -> None
     (directory / "ghost-1.0.egg-info").write_text("Name: ghost\nVersion: 1.0\n")
     [package], _ = package_facts(Hashes(), [str(directory)])
     assert package["sha256"] is None
-
-
-def test_files_of_no_package_are_listed(tmp_path: Path) -> None:
-    directory = site(tmp_path, RECORD)
-    (directory / "loose.pth").write_text("import os\n")
-    _, loose = package_facts(Hashes(), [str(directory)])
-    sha = hashlib.sha256(b"import os\n").hexdigest()
-    assert loose["files"] == {str(directory / "loose.pth"): sha}
-
-
-def test_jars_and_conf_inside_pyspark_are_not_loose_files(tmp_path: Path) -> None:
-    directory = site(tmp_path, RECORD)
-    for name in ("pyspark/conf/spark-defaults.conf", "pyspark/jars/more.jar", "pyspark/more.py"):
-        (directory / name).parent.mkdir(parents=True, exist_ok=True)
-        (directory / name).write_text("x")
-    _, loose = package_facts(Hashes(), [str(directory)])
-    assert list(loose["files"]) == [str(directory / "pyspark" / "more.py")]
 
 
 def test_the_first_directory_on_the_path_wins_and_a_second_copy_is_listed(tmp_path: Path) -> None:
@@ -137,7 +120,7 @@ def test_the_first_directory_on_the_path_wins_and_a_second_copy_is_listed(tmp_pa
 
 
 def test_spark_is_read_from_inside_its_jars(home: Path) -> None:
-    written = spark.spark_facts(look(), str(home), "SPARK_HOME")
+    written = spark.spark_facts(str(home), "SPARK_HOME")
     assert written["version"] == "3.5.7"
     assert written["version_of_jar_name"] == "3.5.9"
     assert (written["scala"], written["hadoop"], written["revision"]) == ("2.12.18", "3.3.4", "abc")
@@ -162,6 +145,17 @@ def test_extra_jars_come_from_the_class_path_and_each_file_counts_once(
     assert jars is not None
     assert [jar["name"] for jar in jars if jar["group"] == "extra"] == ["one.jar", "two.jar"]
     assert len(jars) == 5
+
+
+def test_jars_of_another_class_path_are_of_the_group_of_their_directory(
+    home: Path, tmp_path: Path
+) -> None:
+    livy = tmp_path / "livy" / "livy.jar"
+    livy.parent.mkdir()
+    livy.write_bytes(b"1")
+    jars = jar_facts(look(), Configuration(), str(home), [str(livy)])
+    assert jars is not None
+    assert [jar["group"] for jar in jars if jar["name"] == "livy.jar"] == [str(livy.parent)]
 
 
 def test_no_spark_no_jars_and_a_reason() -> None:
@@ -191,7 +185,7 @@ def test_defaults_that_java_refuses_are_a_reason(home: Path) -> None:
     (home / "conf" / "spark-defaults.conf").write_text("spark.a b\nspark.b \\u12\n")
     inspection = look()
     conf = configuration.read(inspection, str(home))
-    assert conf.shown(())["defaults"] is None
+    assert conf.shown()["defaults"] is None
     assert "line 2" in inspection.missing["conf.defaults"]
 
 
@@ -215,7 +209,7 @@ def test_a_secret_never_ends_in_facts(home: Path, key: str, value: str) -> None:
     (home / "conf" / "spark-defaults.conf").write_text(f"{key} {value}\n")
     (home / "conf" / "spark-env.sh").write_text("export AWS_SECRET_ACCESS_KEY=hunter2\n")
     (home / "conf" / "core-site.xml").write_text("<configuration>hunter2</configuration>")
-    conf = configuration.read(look(SPARK_HOME=str(home)), str(home)).shown(document.ENVIRONMENT)
+    conf = configuration.read(look(SPARK_HOME=str(home)), str(home)).shown()
     assert key in conf["defaults"]
     assert "hunter2" not in json.dumps(conf)
     assert WITHHELD in conf["defaults"][key]
@@ -271,21 +265,51 @@ def test_an_interpreter_that_does_not_run_is_a_reason(tmp_path: Path) -> None:
 )
 def test_no_java_is_a_reason(env: dict[str, str], reason: str) -> None:
     inspection = look(**env)
-    assert system.java_facts(inspection) is None
+    assert java_facts(inspection, None) is None
     assert reason in inspection.missing["java"]
 
 
-def test_java_is_read_from_its_own_settings(tmp_path: Path) -> None:
+JAVA = """#!/bin/sh
+case "$*" in
+*SimpleCompiler*) grep -q 'class Probe' || exit 1
+    [ -f "$3" ] || exit 1
+    echo 'Probe:'; echo '    charset = UTF-8'; echo '    time zone = UTC 0 0' ;;
+esac
+cat >&2 <<'END'
+Picked up JAVA_TOOL_OPTIONS: -Xmx1g
+VM settings:
+    Max. Heap Size (Estimated): 3.00G
+Property settings:
+    java.class.version = 52.0
+    java.home = /x/jre
+    java.library.path = /usr/lib
+        /lib
+    java.runtime.version = 1.8.0_504-b01
+    java.vendor = Debian
+    java.version = 1.8.0_504
+    java.vm.name = OpenJDK 64-Bit Server VM
+    user.timezone =
+Locale settings:
+    default locale = English
+    available locales = ar, de,
+        en
+END
+"""
+
+
+@pytest.mark.parametrize("with_compiler", [True, False])
+def test_java_is_read_from_its_own_settings_and_from_a_class_that_asks(
+    tmp_path: Path, with_compiler: bool
+) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()
-    java.write_text(
-        "#!/bin/sh\ncat >&2 <<'END'\nPicked up JAVA_TOOL_OPTIONS: -Xmx1g\nProperty settings:\n"
-        "    java.class.version = 52.0\n    java.home = /x/jre\n"
-        "    java.runtime.version = 1.8.0_504-b01\n    java.vendor = Debian\n"
-        "    java.version = 1.8.0_504\n    java.vm.name = OpenJDK 64-Bit Server VM\nEND\n"
-    )
+    java.write_text(JAVA)
     java.chmod(0o755)
-    written = system.java_facts(look(JAVA_HOME=str(tmp_path)))
+    jars = tmp_path / "jars"
+    jars.mkdir()
+    if with_compiler:
+        (jars / "janino-3.1.9.jar").touch()
+    written = java_facts(look(JAVA_HOME=str(tmp_path)), str(tmp_path))
     assert written is not None
     assert (written["vendor"], written["version"], written["class_level"]) == (
         "Debian",
@@ -293,6 +317,11 @@ def test_java_is_read_from_its_own_settings(tmp_path: Path) -> None:
         "52.0",
     )
     assert written["runtime"] == "1.8.0_504-b01"
+    settings = written["settings"]
+    assert settings["java.library.path"] == "/usr/lib /lib"
+    assert settings["user.timezone"] == ""
+    assert settings["default locale"] == "English"
+    assert settings.get("time zone") == ("UTC 0 0" if with_compiler else None)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Etc/UTC", "GMT", ":UTC"])
@@ -300,17 +329,44 @@ def test_the_names_of_utc_are_one_zone(zone: str) -> None:
     assert system.timezone_facts({"TZ": zone})["name"] == "UTC"
 
 
-def test_only_listed_variables_are_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MY_DATABASE_PASSWORD", "hunter2")
-    monkeypatch.setenv("PYSPARK_PYTHON", str(small_python.make(tmp_path / "venv")))
-    monkeypatch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
-    written = document.collect()
-    assert set(written["environment"]) == set(document.ENVIRONMENT)
-    assert "hunter2" not in json.dumps(written)
+def test_of_a_variable_of_no_family_only_the_name_is_written() -> None:
+    variables = {
+        "MY_DSN": "hunter2",
+        "OMP_NUM_THREADS": "1",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
+        "JAVA_TOOL_OPTIONS": "-Dpassword=hunter2 -Duser.timezone=UTC",
+        "https_proxy": "http://me:hunter2@proxy",
+        "SPARK_EXECUTOR_ID": "7",
+    }
+    written = environment.of_families(variables)
+    assert environment.of_no_family(variables) == ["MY_DSN"]
+    assert written == {
+        "AWS_SECRET_ACCESS_KEY": WITHHELD,
+        "JAVA_TOOL_OPTIONS": f"-Dpassword={WITHHELD} -Duser.timezone=UTC",
+        "OMP_NUM_THREADS": "1",
+        "https_proxy": f"http://me:{WITHHELD}@proxy",
+    }
 
 
-def run_program(env: dict[str, str]) -> str:
-    argv = [sys.executable, "-I", "-S", "-B", "-"]
+def test_each_family_has_a_source_and_patterns() -> None:
+    for name, source, patterns in environment.FAMILIES:
+        assert name, source
+        assert source
+        assert patterns
+    assert environment.family_of("LD_PRELOAD") == "loader"
+    assert environment.family_of("TEAM_BUCKET") is None
+    assert set(map(environment.family_of, environment.POINTERS)) <= {
+        name for name, _, _ in environment.FAMILIES
+    }
+
+
+def test_variables_lead_to_places() -> None:
+    env = {"PYTHONPATH": "/a:/b/", "CLASSPATH": "/c/*:x", "LD_PRELOAD": "libx.so /d", "HOME": "/h"}
+    assert environment.places(env) == ["/a", "/b", "/c", "/d"]
+
+
+def run_program(env: dict[str, str], *arguments: str) -> str:
+    argv = [sys.executable, "-I", "-S", "-B", "-", *arguments]
     source = facts.collector_source()
     ended = subprocess.run(
         argv, input=source, env=env, cwd="/", capture_output=True, text=True, check=True
@@ -319,15 +375,22 @@ def run_program(env: dict[str, str]) -> str:
 
 
 def test_as_one_program_in_an_empty_environment_it_gives_reasons_and_is_typed() -> None:
-    written = facts.parse(run_program({"PATH": "/nowhere"}))
+    written = facts.parse(run_program({"PATH": "/nowhere"}, "{}", "/nowhere"))
     assert written.spark is None
     assert written.java is None
     assert {"java", "spark", "jars", "python.worker"} <= set(written.missing)
 
 
+@pytest.mark.parametrize("given", [{}, {"LC_CTYPE": "POSIX"}])
+def test_the_locale_is_the_one_that_the_collector_was_given(given: dict[str, str]) -> None:
+    env = {"PATH": "/nowhere", "LANG": "C", **given}
+    written = json.loads(run_program(env, "{}", "/nowhere"))
+    assert written["environment"] == {"LANG": "C", "PATH": "/nowhere", **given}
+
+
 def test_two_looks_at_one_machine_give_one_document(tmp_path: Path) -> None:
     python = str(small_python.make(tmp_path / "venv"))
-    env = {"PATH": os.environ["PATH"], "PYSPARK_PYTHON": python}
-    one, other = (run_program(env) for _ in "ab")
+    env = {"PATH": "/nowhere", "PYSPARK_PYTHON": python, "HOME": str(tmp_path)}
+    one, other = (run_program(env, "{}", str(tmp_path)) for _ in "ab")
     assert '"demo-pkg"' in one
     assert one == other

@@ -22,15 +22,17 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYSPARK_PYTHON", str(python))
         patch.delenv("PYSPARK_DRIVER_PYTHON", raising=False)
-        return json.dumps(collect())
+        patch.setenv("HOME", str(python.parent))
+        patch.setenv("PATH", "/nowhere")
+        return json.dumps(collect(roots=str(python.parent)))
 
 
 def test_what_the_collector_writes_is_what_the_types_say(document: str) -> None:
     parsed = facts.parse(document)
     assert [package.name for package in parsed.interpreters[0].packages] == ["demo-pkg"]
-    assert parsed.interpreters[0].unclaimed.count == 1
+    assert {"loose.py", "pyvenv.cfg"} <= {path.rpartition("/")[2] for path in parsed.files}
     assert facts.parse(json.dumps(dataclasses.asdict(parsed))) == parsed
-    assert set(json.loads(document)) | {"subject"} == {
+    assert set(json.loads(document)) | {"subject", "image"} == {
         field.name for field in dataclasses.fields(facts.Facts)
     }
 

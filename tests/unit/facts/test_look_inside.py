@@ -79,6 +79,17 @@ def test_the_images_own_python_is_tried_first_and_passed_over_where_it_is_none(
     assert document["arguments"] == []
 
 
+@pytest.mark.usefixtures("docker")
+def test_what_never_ends_in_an_interpreters_place_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYSPARK_PYTHON", str(script(tmp_path / "bin" / "chosen", "#!/bin/sh\n")))
+    # In place of the system's, which would wait: it says at once that the time is over.
+    says = '[ "$1" = 10 ] || exit 9\nshift\ncase $1 in *chosen) exit 124;; esac\nexec "$@"\n'
+    script(tmp_path / "bin" / "timeout", f"#!/bin/sh\n{says}")
+    assert look_inside.collect(IMAGE, Look("demo", COLLECTOR, ""), json.loads) == {"arguments": []}
+
+
 def facts_of(image: ImageIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(facts, "resolve", lambda _: image)
     facts.collect(image.reference)

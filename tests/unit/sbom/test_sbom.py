@@ -46,26 +46,38 @@ PYTHON = facts.Interpreter(
     abi="",
     prefix="/opt/venv",
     base_prefix="/usr",
+    stdlib=("/usr/lib/python3.11",),
     directories=("/site",),
     locale="C.UTF-8",
     encoding="UTF-8",
     packages=(PANDAS, PYSPARK),
-    unclaimed=facts.Unclaimed(0, "", {}),
+    view={},
 )
+DEBIAN = {"bash": "5.2.37-2+b10", "libc6": "2.41", "libc6:i386": "2.41"}
 FACTS = facts.Facts(
-    schema=1,
+    schema=2,
     machine=facts.Machine("x86_64", "Linux", "Debian GNU/Linux 13 (trixie)", "glibc 2.41"),
     user=facts.User(1000, 100, "jovyan"),
+    process={},
     python=facts.Pythons(ROLE, ROLE),
     interpreters=(PYTHON,),
+    other_packages=(),
     java=None,
     spark=None,
     jars=(),
-    conf=facts.Conf(None, None, None, {}, {}),
+    conf=facts.Conf(None, None, None, {}),
     environment={},
+    other_variables=(),
     timezone=facts.TimeZone("UTC", "TZ", (0,)),
     locale=facts.Locale("C.UTF-8", "UTF-8"),
-    dpkg={"bash": "5.2.37-2+b10", "libc6": "2.41", "libc6:i386": "2.41"},
+    debian={
+        name: facts.DebianPackage(version, "", (), (), "", 0, {})
+        for name, version in DEBIAN.items()
+    },
+    files={},
+    made_for={},
+    compiled={},
+    libraries={},
     r={"cli": "3.6.4"},
     missing={},
 )
@@ -102,7 +114,7 @@ OWNED = ownership.Ownership(
     ),
 )
 PACKAGES = Packages(
-    debian={"bash": "5.2.37-2+b10", "libc6": "2.41", "libc6:i386": "2.41"},
+    debian=DEBIAN,
     python={"pandas": "2.3.3", "pyspark": "3.5.9"},
     jars={"own": "1.0", "xz": "1.9", "rt": "", "epoll-linux-x86_64": "4.1.96.Final"},
     r={"cli": "3.6.4"},
@@ -225,7 +237,7 @@ def test_an_image_without_any_package_has_documents_too() -> None:
         total=Count(0, 0),
         covered=Count(0, 0),
     )
-    nothing = dataclasses.replace(FACTS, interpreters=(), dpkg=None, r=None)
+    nothing = dataclasses.replace(FACTS, interpreters=(), debian=None, r=None)
     bare = sbom.make(dataclasses.replace(IMAGE, labels={}), nothing, empty, CREATED)
     sbom.check(bare.spdx, bare.cyclonedx, DIGEST, NONE)
     assert (bare.packages, bare.coverage.share) == (0, 1.0)
