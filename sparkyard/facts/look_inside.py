@@ -25,7 +25,7 @@ from sparkyard.files import whole_file
 _Document = TypeVar("_Document")
 
 TIMEOUT = 600.0
-"""Seconds; a family's image takes 2 to 4, a cold 5 GB conda image about a minute."""
+"""Seconds; a family's image takes 5 to 8, a cold 5 GB conda image about a minute."""
 
 NO_PYTHON = 97
 """Exit code of `FIND_PYTHON` when an image has no interpreter at all."""

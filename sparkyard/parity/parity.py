@@ -251,6 +251,8 @@ class _Pair:
             return None, None
         if rule.read is readings.contents and self._versions_differ(name):
             return None, None
+        if rule.kind == "file" and self._is_of_a_package_that_fails(name):
+            return None, None
         why = self._reason(rule, name, values)
         if why is None and values == (WITHHELD, WITHHELD):
             why = "a secret: only its presence is compared"
@@ -289,6 +291,17 @@ class _Pair:
                 if value not in other.files and owner not in (other.debian or {}):
                     return "its file is only there, and compared by itself"
         return None
+
+    def _is_of_a_package_that_fails(self, link: str) -> bool:
+        """Tell whether a link leads into a package of one side alone, whose own row fails."""
+        for side, facts, other in (
+            (DRIVER, self._driver, self._executors),
+            (EXECUTORS, self._executors, self._driver),
+        ):
+            owner = facts.made_for.get(link)
+            if owner and owner not in (other.debian or {}):
+                return owner not in self._needed["debian", side]
+        return False
 
     def _as_installed(
         self, path: str, here: str | None, there: str | None

@@ -76,14 +76,15 @@ def _compared(
             lines.append(f"{path} -> {seen.links[path]}")
             continue
         md5, shown = installed.get(path), seen.shown(path, hashes)
+        _, *rights = shown.split()
         if md5 is None:
             lines.append(f"{path} {shown}")
-        elif hashes.md5(path) == md5 and " " not in shown.removesuffix(" x"):
-            lines.append(f"{path} {md5} {shown[64:]}")
-        else:
-            lines.append(f"{path} {md5}")
+            continue
+        # Of what is otherwise, the line is the same: the file is told by itself.
+        lines.append(f"{path} {md5} {' x' if 'x' in rights else ''}")
+        if hashes.md5(path) != md5 or rights not in ([], ["x"]):
             other[path] = shown
-    lines += [f"{path} {md5}" for path, md5 in installed.items() if path not in own]
+    lines += [f"{path} {md5} " for path, md5 in installed.items() if path not in own]
     gone = [path for path in installed if path not in own and not os.path.lexists(path)]
     other |= dict.fromkeys(gone, "not there")
     named = dict(sorted(other.items())[:_MANY])

@@ -133,6 +133,7 @@ def test_a_debian_package_is_what_was_installed_and_what_it_needs(top: Path) -> 
 def test_a_file_that_is_not_as_installed_is_named_and_the_package_stays_the_same(top: Path) -> None:
     before, _ = of_demo(top)
     write(top / "lib" / "edited", "another")
+    assert of_demo(top)[0]["sha256"] == before["sha256"]
     (top / "lib" / "gone").unlink()
     write(top / "etc" / "conf", "of a site")
     write(top / "lib" / "plain", "p", 0o4755)
@@ -143,7 +144,7 @@ def test_a_file_that_is_not_as_installed_is_named_and_the_package_stays_the_same
         f"{top}/lib/gone": "not there",
         f"{top}/lib/plain": f"{sha('p')} x setuid",
     }
-    assert after["version"] == before["version"]
+    assert (after["version"], after["files"]) == (before["version"], 4)
 
 
 def test_a_link_that_leads_elsewhere_makes_it_another_package(top: Path) -> None:

@@ -23,6 +23,7 @@ STACKS = ("spark-3.5", "spark-4")
 STRICT = {
     "jdk-java-options-on-java-8": "the variable is of Java's family, whatever this Java reads",
     "start-script-of-notebook": "a gate cannot tell a comment from a limit in a script",
+    "python-startup": "the file lies right in /opt, where links lead to Java and Spark",
     "bin-of-people": "the directory is on PATH, and a program there may hide another",
 }
 """Harmless pairs that are refused all the same: contested ones, each with the reason."""
@@ -32,7 +33,9 @@ NAMED_OTHERWISE = {
 }
 """What is named first of a broken pair, where it is not the path that was changed."""
 
-UNSEEN: dict[str, str] = {}
+UNSEEN = {
+    "decommission-script-removed": "neither side has it then, and that is no difference",
+}
 """Broken pairs that facts of two images cannot show, each with the reason."""
 
 

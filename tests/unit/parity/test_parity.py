@@ -391,6 +391,21 @@ def test_links_and_the_loaders_cache_go_with_the_package_that_they_lead_to() -> 
     assert set(refused(alone)) == {"library libz.so (ELF)"}
 
 
+def test_a_link_into_a_package_that_fails_is_told_by_the_packages_row() -> None:
+    link = "/etc/alternatives/libblas.so.3"
+    good = replace(
+        GOOD, files={**GOOD.files, link: "-> /lib/serial.so"}, made_for={link: "libssl3"}
+    )
+    other = replace(
+        with_debian(good, libopenblas0_pthread=debian("1")),
+        files={**GOOD.files, link: "-> /lib/pthread.so"},
+        made_for={link: "libopenblas0-pthread"},
+    )
+    assert set(refused(other, good)) == {"Debian package libopenblas0-pthread"}
+    repointed = replace(other, debian=GOOD.debian, made_for={link: "libc6"})
+    assert set(refused(repointed, good)) == {f"file {link}"}
+
+
 def test_a_file_that_only_one_side_has_counts_as_its_own_build_copied_it() -> None:
     start = "/usr/local/bin/start-notebook"
     assert parity.compare(file(start, f"{SHA['a']} x{BUILT}"), GOOD).holds
