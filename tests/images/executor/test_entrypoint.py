@@ -120,7 +120,7 @@ a Python that is not there yet."""
 @pytest.mark.parametrize(
     ("file", "exit_code", "said"),
     [
-        (("<configuration/>", "644"), 0, "version 3."),
+        (("<configuration/>", "644"), 0, "Using Scala version 2."),
         (("<configuration>", "644"), 78, "core-site.xml is not XML: "),
         (("<configuration/>", "000"), 78, "core-site.xml cannot be read: Permission denied"),
     ],
