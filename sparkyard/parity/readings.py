@@ -199,17 +199,23 @@ def libraries(facts: Facts, _: str) -> Mapping[str, str]:
 
 def python_view(facts: Facts, side: str) -> Mapping[str, str] | None:
     """Return how a side's interpreter sees the world."""
+    return _view(facts, side, of_environment=False)
+
+
+def virtual(facts: Facts, side: str) -> Mapping[str, str] | None:
+    """Return what the file of a virtual environment sets: which interpreter it stands on."""
+    return _view(facts, side, of_environment=True)
+
+
+def _view(facts: Facts, side: str, *, of_environment: bool) -> Mapping[str, str] | None:
     found = interpreter(facts, side)
     if found is None:
         return None
-    return {name: found.view[name] for name in found.view.keys() - virtual(facts, side).keys()}
-
-
-def virtual(facts: Facts, side: str) -> Mapping[str, str]:
-    """Return what the file of a virtual environment sets: which interpreter it stands on."""
-    found = interpreter(facts, side)
-    view = found.view if found else {}
-    return {name: value for name, value in view.items() if name.startswith("pyvenv.cfg ")}
+    return {
+        name: value
+        for name, value in found.view.items()
+        if name.startswith("pyvenv.cfg ") is of_environment
+    }
 
 
 def java_view(facts: Facts, _: str) -> Mapping[str, str] | None:

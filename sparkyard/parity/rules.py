@@ -43,6 +43,7 @@ BEFORE: tuple[SetRule, ...] = (
         "it decides which interpreter runs, and where packages are taken from",
         "pyvenv.cfg",
         readings.virtual,
+        ("python.driver", "python.worker"),
     ),
     SetRule(
         "file",

@@ -30,6 +30,9 @@ STRICT = {
 
 NAMED_OTHERWISE = {
     "pyvenv-system-site": "onlyhere.py",  # the setting is as the notebook's, what it lets in is not
+    "user-site-package": "humanize",  # the package and not its directory
+    "sh-is-bash": "dash",  # whose link it is
+    "work-not-writable": "writable",  # of the working directory
 }
 """What is named first of a broken pair, where it is not the path that was changed."""
 
@@ -109,12 +112,9 @@ def test_a_broken_pair_is_refused_and_its_cause_named_first(stack: str, case: Ca
 def names(row: Row, subject: str) -> bool:
     """Tell whether a row names a path (which may hold a *), a variable or a package."""
     last = subject.rpartition("/")[2]
-    words = (
-        f"{row.name} {row.driver} {row.executors} {row.read_from}".replace(",", " ")
-        .replace(")", " ")
-        .split()
-    )
-    if any(fnmatch.fnmatchcase(word.rpartition("/")[2], last) for word in words):
+    told = f"{row.name} {row.driver} {row.executors} {row.read_from}"
+    words = [word.rpartition("/")[2] for word in told.replace(",", " ").replace(")", " ").split()]
+    if last in told or fnmatch.filter(words, last):
         return True
     package = row.name.rpartition(" ")[2].replace("-", "_")
     return "package" in row.name and package in subject
