@@ -225,10 +225,11 @@ def _short(text: str) -> str:
 def gathered(rows: Sequence[Row]) -> list[Row]:
     """Return failing rows: each by itself where a group has few, else by what they have in common.
 
-    A row of many says how many there are and the first names.
+    A row of many says how many there are and the first names. Versions come first: another Python,
+    Java or Spark is many other files and packages, too.
     """
     groups: dict[str, list[Row]] = {}
-    for number, row in enumerate(rows):
+    for number, row in enumerate(sorted(rows, key=lambda row: not row.name.endswith(" version"))):
         groups.setdefault(row.group or str(number), []).append(row)
     return [row for members in groups.values() for row in _few(members)]
 

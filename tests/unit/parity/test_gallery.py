@@ -13,7 +13,7 @@ import pytest
 from sparkyard.decode import decode
 from sparkyard.facts import facts
 from sparkyard.facts.facts import Facts
-from sparkyard.parity import may_differ, parity
+from sparkyard.parity import may_differ, parity, shown
 from sparkyard.parity.may_differ import MayDiffer
 from sparkyard.parity.parity import Report, Row
 from tests.unit.parity import gallery
@@ -92,6 +92,14 @@ def recorded(kind: str, stack: str) -> list[Case]:
 def test_the_good_pair_agrees(stack: str) -> None:
     report = parity.compare(good(stack, "driver"), good(stack, "executors"), may=shipped())
     assert [row.name for row in report.failures] == []
+
+
+@pytest.mark.parametrize(("one", "other"), [STACKS, STACKS[::-1]])
+def test_a_notebook_and_the_executors_of_another_stack_are_refused(one: str, other: str) -> None:
+    report = parity.compare(good(one, "driver"), good(other, "executors"), may=shipped())
+    told = str(shown.failure("notebook", "executors", report))
+    for what in ("Python", "Java", "Spark", "Scala"):
+        assert f"{what} version (" in told
 
 
 @pytest.mark.parametrize(("stack", "case"), of("broken"))
