@@ -216,8 +216,8 @@ def _record(proven: Iterable[Evidence]) -> None:
     outcomes = evidence.together(proven)
     for outcome in outcomes:
         evidence.record(outcome)
-    if outcomes:
-        told.note(f"recorded the part parity of {', '.join(each.image for each in outcomes)}")
+    if names := dict.fromkeys(outcome.image for outcome in outcomes):
+        told.note(f"recorded the part parity of {', '.join(names)}")
 
 
 def _proven(
