@@ -187,7 +187,7 @@ def test_the_familys_own_pair_agrees_in_every_pod(
     assert report["driver"]["images"] == [driver_image]
     rows = {row["name"]: row for row in report["rows"]}
     assert all(row["pods"] == report["executors"]["pods"] for row in report["rows"])
-    assert rows["environment"]["verdict"] == "agrees"
+    assert rows["Python version"]["verdict"] == "agrees"
     assert rows["Spark configuration"]["verdict"] == "agrees"
     assert int(rows["Python packages, versions"]["executors"].split()[0]) > 20
 

@@ -20,7 +20,9 @@ BARE = f"PYTHON={sys.executable} -S"
 def call(*argv: str, cwd: Path = paths.ROOT) -> subprocess.CompletedProcess[str]:
     # Tests may run below a make whose variables this one must not take over.
     clean = {
-        name: value for name, value in os.environ.items() if "MAKE" not in name and name != "MFLAGS"
+        name: value
+        for name, value in os.environ.items()
+        if "MAKE" not in name and name not in ("MFLAGS", "ARGS")
     }
     return subprocess.run(argv, cwd=cwd, env=clean, capture_output=True, text=True, check=False)
 
