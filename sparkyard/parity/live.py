@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from sparkyard.facts.facts import Facts
 from sparkyard.parity import may_differ, parity
-from sparkyard.parity.parity import Report, Row, Verdict
+from sparkyard.parity.parity import Report
 from sparkyard.parity.readings import defaults
+from sparkyard.parity.rows import Row, Verdict
 from sparkyard.parity.rule import MAY
 from sparkyard.parity.rules import AFTER
 

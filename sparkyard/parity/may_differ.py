@@ -142,9 +142,9 @@ def _line(table: dict[str, Any], where: str, source: str) -> Line:
     kind = toml_file.text(table, "kind", where)
     if kind not in KINDS:
         raise MalformedFileError(f'{where}: there is no kind "{kind}".', nearest(kind, KINDS))
-    texts = {key: toml_file.text(table, key, where) for key in _TEXTS[1:] if key in table}
-    if "why" not in texts:
-        toml_file.text(table, "why", where)
+    texts = {
+        key: toml_file.text(table, key, where) for key in _TEXTS[1:] if key in table or key == "why"
+    }
     name = table.get("name")
     names = (name,) if isinstance(name, str) and name else toml_file.texts(table, "name", where)
     if not names:

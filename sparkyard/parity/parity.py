@@ -7,10 +7,8 @@ need not be, and why.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 
 from sparkyard.facts.collector.redaction import WITHHELD
 from sparkyard.facts.facts import Facts
@@ -18,13 +16,13 @@ from sparkyard.facts.layers import LayerComparison
 from sparkyard.family.images import DRIVES, SERVES
 from sparkyard.parity import may_differ, needs, readings, rules, serves
 from sparkyard.parity.may_differ import Line, MayDiffer
+from sparkyard.parity.rows import Row, Verdict, fingerprint, of_one_reason, whole_set
 from sparkyard.parity.rule import (
     DRIVER,
     EXECUTORS,
     MAY,
     MUST,
     Paths,
-    Policy,
     Rule,
     SetRule,
     Table,
@@ -51,39 +49,6 @@ TABLES = {
     ),
 }
 """The rules by the kind of edge."""
-
-
-class Verdict(Enum):
-    """What a row came to. Only DIFFERS and UNKNOWN fail the gate."""
-
-    AGREES = "agrees"
-    ALLOWED = "differs, allowed"
-    DIFFERS = "differs"
-    UNKNOWN = "not known"
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of the report.
-
-    `look_at` is the side to look at first, when it fails; `group` is what it is one of, "files".
-    """
-
-    name: str
-    driver: str
-    executors: str
-    read_from: str
-    policy: Policy
-    why: str
-    verdict: Verdict
-    proven_by_layers: bool = False
-    look_at: str = EXECUTORS
-    group: str = ""
-
-    @property
-    def fails(self) -> bool:
-        """Tell whether this row alone keeps the gate shut."""
-        return self.verdict in (Verdict.DIFFERS, Verdict.UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -162,17 +127,17 @@ class _Pair:
         self, driver: Facts, executors: Facts, layers: LayerComparison | None, may: MayDiffer
     ) -> None:
         self._driver, self._executors, self._layers, self._may = driver, executors, layers, may
-        sides = ((DRIVER, driver, executors), (EXECUTORS, executors, driver))
+        self._sides = ((DRIVER, driver, executors), (EXECUTORS, executors, driver))
         self._altered = {
             side: {
                 path: name for name, each in (here.debian or {}).items() for path in each.altered
             }
-            for side, here, _ in sides
+            for side, here, _ in self._sides
         }
         self._needed: dict[tuple[str, str], Mapping[str, Line]] = {
             (kind, side): needs.explained(may, kind, side, here, there)
             for kind in ("package", "debian")
-            for side, here, there in sides
+            for side, here, there in self._sides
         }
 
     def compare_one(self, rule: Rule) -> Row:
@@ -214,7 +179,7 @@ class _Pair:
         if one is None or other is None:
             return [self._without(rule, one, other)]
         if rule.may:
-            return [_as_one_row(rule, one, other)]
+            return [whole_set(rule, one, other)]
         names = {*one} & {*other} if rule.common else {*one, *other}
         equal, allowed, failing = {}, dict[str, list[tuple[str, Row]]](), list[Row]()
         for name in sorted(names):
@@ -231,12 +196,12 @@ class _Pair:
                 allowed.setdefault(line, []).append((name, row))
         rows = failing
         if equal or not (failing or allowed):
-            text = f"{len(equal)} ({_fingerprint(equal)})" if equal else "none"
+            text = f"{len(equal)} ({fingerprint(equal)})" if equal else "none"
             whole = not failing and not allowed and self._proven(rule.paths)
             why = rule.why.removeprefix("unexplained: ")
             agrees = Row(rule.many, text, text, rule.read_from, MUST, why, Verdict.AGREES, whole)
             rows = [*failing, agrees]
-        return rows + [_allowed(rule, members) for members in allowed.values()]
+        return rows + [of_one_reason(rule, members) for members in allowed.values()]
 
     def _differing(
         self, rule: SetRule, name: str, here: str | None, there: str | None
@@ -275,11 +240,10 @@ class _Pair:
         """Return why a thing may differ: by its own line, or as a part of what may be there."""
         if line := self._may.line(rule.kind, name, *values):
             return line.reason
-        for side, facts, other, value, there in (
-            (DRIVER, self._driver, self._executors, values[0], values[1]),
-            (EXECUTORS, self._executors, self._driver, values[1], values[0]),
+        for (side, facts, other), (value, value_there) in zip(
+            self._sides, (values, values[::-1]), strict=True
         ):
-            if there != rule.absent:
+            if value_there != rule.absent:
                 continue
             if line := self._needed.get((rule.kind, side), {}).get(name):
                 return line.reason
@@ -294,10 +258,7 @@ class _Pair:
 
     def _is_of_a_package_that_fails(self, link: str) -> bool:
         """Tell whether a link leads into a package of one side alone, whose own row fails."""
-        for side, facts, other in (
-            (DRIVER, self._driver, self._executors),
-            (EXECUTORS, self._executors, self._driver),
-        ):
+        for side, facts, other in self._sides:
             owner = facts.made_for.get(link)
             if owner and owner not in (other.debian or {}):
                 return owner not in self._needed["debian", side]
@@ -371,51 +332,3 @@ def _shown(value: Value) -> str:
 
 def _unreadable(text: str) -> bool:
     return text.startswith(("not known", "not readable"))
-
-
-def _as_one_row(rule: SetRule, one: Mapping[str, str], other: Mapping[str, str]) -> Row:
-    """Return a set that may differ as one row: its differences are no one's task."""
-    both = {*one} & {*other}
-    changed = sorted(name for name in both if one[name] != other[name])
-    more = f", other versions: {', '.join(changed[:3])}" if changed else ""
-
-    def told(side: Mapping[str, str]) -> str:
-        alone = sorted({*side} - both)
-        return f"{len(side)}, of which {len(alone)} only here{': ' if alone else ''}{listed(alone)}"
-
-    return Row(
-        rule.many,
-        told(one) + more,
-        told(other),
-        rule.read_from,
-        MAY,
-        rule.may,
-        Verdict.AGREES if dict(one) == dict(other) else Verdict.ALLOWED,
-    )
-
-
-def listed(names: list[str]) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"{', '.join(names[:4])}{more}"
-
-
-def _allowed(rule: SetRule, members: list[tuple[str, Row]]) -> Row:
-    """Return one row for what may differ for one reason."""
-    if len(members) == 1:
-        return members[0][1]
-    names = [name for name, _ in members]
-    rows = [row for _, row in members]
-    told = listed(names)
-    driver = executors = told
-    name = rule.many
-    for side, here, there in ((DRIVER, "driver", "executors"), (EXECUTORS, "executors", "driver")):
-        if all(getattr(row, there) == rule.absent for row in rows):
-            name, told = f"{rule.many}, {side} only", f"{len(names)}: {told}"
-            driver, executors = (told, rule.absent) if here == "driver" else (rule.absent, told)
-    return replace(rows[0], name=name, driver=driver, executors=executors)
-
-
-def _fingerprint(found: Mapping[str, str]) -> str:
-    text = "".join(f"{name} {value}\n" for name, value in sorted(found.items()))
-    return hashlib.sha256(text.encode()).hexdigest()

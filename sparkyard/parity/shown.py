@@ -17,7 +17,8 @@ from sparkyard import paths
 from sparkyard.errors import ParityError
 from sparkyard.facts import layers
 from sparkyard.parity import may_differ
-from sparkyard.parity.parity import Report, Row, Verdict, listed
+from sparkyard.parity.parity import Report
+from sparkyard.parity.rows import Row, Verdict, listed
 from sparkyard.parity.rule import DRIVER, EXECUTORS, MUST, NOTHING, Table
 
 if TYPE_CHECKING:

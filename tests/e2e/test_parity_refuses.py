@@ -9,7 +9,7 @@ import pytest
 
 from sparkyard.commands import parity
 from sparkyard.errors import ParityError
-from sparkyard.parity.parity import Verdict
+from sparkyard.parity.rows import Verdict
 from tests.e2e.broken_pairs import ALL_AT_ONCE, BROKEN_PAIRS, GATHERED, MASKING, BrokenPair, broken
 
 pytestmark = pytest.mark.engine

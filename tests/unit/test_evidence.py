@@ -23,7 +23,8 @@ from sparkyard.facts.identity import ImageIdentity
 from sparkyard.family import images
 from sparkyard.family.images import Family, Image
 from sparkyard.git import Checkout
-from sparkyard.parity.parity import Report, Row, Verdict
+from sparkyard.parity.parity import Report
+from sparkyard.parity.rows import Row, Verdict
 from sparkyard.parity.rule import MAY, MUST
 from sparkyard.plan import plan
 from sparkyard.record.record import ParityRow

@@ -80,7 +80,7 @@ def _compared(
         if md5 is None:
             lines.append(f"{path} {shown}")
             continue
-        # Of what is otherwise, the line is the same: the file is told by itself.
+        # The line has what was installed: a file that differs from it is named in `other`.
         lines.append(f"{path} {md5} {' x' if 'x' in rights else ''}")
         if hashes.md5(path) != md5 or rights not in ([], ["x"]):
             other[path] = shown

@@ -17,7 +17,8 @@ from sparkyard.facts.collector.interpreters import python_facts
 from sparkyard.facts.collector.java import java_facts
 from sparkyard.facts.collector.packages import package_facts
 from sparkyard.facts.collector.process import process_facts
-from sparkyard.facts.collector.tree import ROOTS, Tree, mounted, tree
+from sparkyard.facts.collector.tree import ROOTS, Tree, tree
+from sparkyard.facts.inside.files import mount_points
 
 _SITES = ("site-packages", "dist-packages")
 
@@ -85,7 +86,7 @@ def _written(
     led_to = [*known, *environment.places(env), conf.directory]
     for python in interpreters:
         led_to += [python["resolved"], python["prefix"], *python["stdlib"]]
-    seen = tree(env.get("HOME", ""), [*roots, *filter(None, led_to)], mounted())
+    seen = tree(env.get("HOME", ""), [*roots, *filter(None, led_to)], mount_points())
     debian, owners = debian_facts(seen, hashes)
     if not debian:
         inspection.missing["dpkg"] = "no dpkg database: not a Debian or Ubuntu system"

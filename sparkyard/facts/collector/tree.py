@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from sparkyard.facts.collector.inspection import Hashes, Places
@@ -122,13 +122,13 @@ class Tree:
         return below
 
 
-def tree(home: str, led_to: Iterable[str], mounts: Mapping[str, str]) -> Tree:
+def tree(home: str, led_to: Iterable[str], mounts: Iterable[str]) -> Tree:
     """Return the files that count.
 
     Args:
         home: the user's own directory.
         led_to: `ROOTS`, and the paths that variables, interpreters, Java and Spark lead to.
-        mounts: what is mounted, by path, with the type of its file system.
+        mounts: the paths where something is mounted.
     """
     seen = Tree()
     unread = frozenset(path for path, _ in UNREAD)
@@ -154,16 +154,6 @@ def tree(home: str, led_to: Iterable[str], mounts: Mapping[str, str]) -> Tree:
 def is_unread(path: str) -> bool:
     """Tell whether a path is among those that are not looked at."""
     return path.startswith(_UNREAD_FILES)
-
-
-def mounted() -> dict[str, str]:
-    """Return what is mounted here, by path, with the type of its file system."""
-    try:
-        with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as file:
-            lines = [line.split() for line in file]
-    except OSError:
-        return {}
-    return {words[4]: words[words.index("-") + 1] for words in lines if "-" in words}
 
 
 def _within(path: str, tops: Iterable[str]) -> bool:

@@ -28,6 +28,12 @@ def list_dir(path: str) -> list[str]:
         return []
 
 
+def mount_points(root: str = "") -> set[str]:
+    """Return the paths below a root directory where something is mounted, as its processes see."""
+    lines = [line.split() for line in (read_text(f"{root}/proc/self/mountinfo") or "").splitlines()]
+    return {words[4].replace("\\040", " ") for words in lines if len(words) > 4} - {"/"}
+
+
 def sha256(path: str, *, start: bytes = b"") -> str | None:
     """Return the hex SHA-256 of `start` and a regular file, None where it cannot be read."""
     digest = hashlib.sha256(start)

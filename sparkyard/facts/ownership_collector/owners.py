@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from sparkyard.facts.inside.files import read_text
+from sparkyard.facts.inside.files import mount_points, read_text
 
 # No content of an image: other file systems, and what every engine lays over a container.
 _OUTSIDE = (
@@ -26,7 +26,7 @@ class Tree:
         self.sizes: dict[str, int] = {}
         self.links: dict[str, str] = {}
         self._real: dict[str, str] = {}
-        covered = {*_OUTSIDE, *self._mounts()}
+        covered = {*_OUTSIDE, *mount_points(self.root)}
         waiting = ["/"]
         while waiting:
             directory = waiting.pop()
@@ -73,11 +73,6 @@ class Tree:
         if name == "..":
             return self.real(path)
         return os.path.join(self.real(parent), name)
-
-    def _mounts(self) -> set[str]:
-        """Return what is mounted below this tree."""
-        lines = [line.split() for line in (self.read("/proc/self/mountinfo") or "").splitlines()]
-        return {words[4].replace("\\040", " ") for words in lines if len(words) > 4} - {"/"}
 
 
 class Owners:

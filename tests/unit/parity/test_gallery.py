@@ -15,7 +15,8 @@ from sparkyard.facts import facts
 from sparkyard.facts.facts import Facts
 from sparkyard.parity import may_differ, parity, shown
 from sparkyard.parity.may_differ import MayDiffer
-from sparkyard.parity.parity import Report, Row
+from sparkyard.parity.parity import Report
+from sparkyard.parity.rows import Row
 from tests.unit.parity import gallery
 from tests.unit.parity.gallery import Case
 

@@ -36,7 +36,7 @@ from sparkyard.parity import live, live_job, live_pods
 from sparkyard.parity.live_pods import Request
 from sparkyard.parity.live_result import Lines, found, job_failure, out_of_time
 from sparkyard.parity.live_run import Watched
-from sparkyard.parity.parity import Verdict
+from sparkyard.parity.rows import Verdict
 from tests.unit.parity.test_parity import GOOD, PYTHON, package
 
 REQUEST = Request("parity-1", "spark", "driver:1", "executors:1", 2, "notebook", 60)

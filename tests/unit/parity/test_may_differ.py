@@ -11,7 +11,7 @@ from sparkyard.errors import MalformedFileError
 from sparkyard.facts.collector.files import BUILT
 from sparkyard.parity import may_differ, parity, shown
 from sparkyard.parity.may_differ import KINDS, Line
-from sparkyard.parity.parity import Verdict
+from sparkyard.parity.rows import Verdict
 from sparkyard.parity.rule import ABSENT, UNSET
 from sparkyard.parity.rules import AFTER, BEFORE
 from tests.unit.parity.test_parity import GOOD, file

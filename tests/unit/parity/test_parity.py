@@ -22,7 +22,8 @@ from sparkyard.facts.layers import Layer, LayerComparison
 from sparkyard.family import images as images_of_family
 from sparkyard.family.images import SERVES
 from sparkyard.parity import may_differ, parity, rules, shown
-from sparkyard.parity.parity import Report, Row, Verdict
+from sparkyard.parity.parity import Report
+from sparkyard.parity.rows import Row, Verdict
 from sparkyard.parity.rule import ABSENT, DRIVER, EXECUTORS, Policy
 from sparkyard.plan import plan
 
