@@ -32,7 +32,7 @@ from sparkyard.errors import (
 from sparkyard.facts import facts
 from sparkyard.facts.facts import Facts
 from sparkyard.kubernetes import cluster
-from sparkyard.parity import live, live_job, live_pods
+from sparkyard.parity import live, live_job, live_pods, parity
 from sparkyard.parity.live_pods import Request
 from sparkyard.parity.live_result import Lines, found, job_failure, out_of_time
 from sparkyard.parity.live_run import Watched
@@ -503,6 +503,20 @@ def test_a_configuration_that_spark_mounts_over_is_no_difference() -> None:
     assert conf.verdict is Verdict.ALLOWED
     assert conf.why == live.GIVEN_BY_DRIVER
     assert live.report(rows).holds
+
+
+@pytest.mark.parametrize("on_executors", [True, False])
+def test_a_home_that_is_a_volume_is_no_difference_of_pods(on_executors: bool) -> None:
+    home = {"/home/jovyan": "mounted: the user's own files"}
+    mounted = replace(GOOD, files={**GOOD.files, **home})
+    driver, executors = (GOOD, mounted) if on_executors else (mounted, GOOD)
+    assert live.report(live.compare(driver, {"e1": executors})).holds
+
+
+def test_executors_have_no_mounted_home_as_an_image() -> None:
+    home = {"/home/jovyan": "mounted: the user's own files"}
+    report = parity.compare(GOOD, replace(GOOD, files={**GOOD.files, **home}))
+    assert [row.name for row in report.failures] == ["file /home/jovyan"]
 
 
 def test_a_configuration_of_an_executors_own_must_agree() -> None:
