@@ -7,6 +7,7 @@ nothing is unpacked there. The program holds its modules as text, each after tho
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,11 +28,22 @@ if __name__ == "__main__":
 """
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""Two images are looked into side by side, and CPython 3.11 before 3.11.8 counts the depth of two
+threads in `ast.parse` as one where garbage is collected meanwhile: "AST constructor recursion depth
+mismatch" (https://github.com/python/cpython/issues/106905)."""
+
+
 def program(entry: str) -> str:
     """Return the program that writes, as JSON, what the function `collect` of a module returns.
 
     What executes the program under another name finds that function in it.
     """
+    with _ONE_AT_A_TIME:
+        return _joined(entry)
+
+
+def _joined(entry: str) -> str:
     texts: dict[str, str] = {}
 
     def add(name: str) -> None:

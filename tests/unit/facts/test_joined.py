@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import gc
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,3 +76,28 @@ def test_a_collector_imports_nothing_that_is_not_sent_in_or_of_the_standard_libr
             for module in modules:
                 known = module in sent or any(other.startswith(f"{module}.") for other in sent)
                 assert known or module.partition(".")[0] in sys.stdlib_module_names, (name, module)
+
+
+@pytest.fixture
+def threads_that_take_turns_in_the_parser() -> Iterator[None]:
+    """Garbage is collected all the time, and another thread goes on meanwhile."""
+
+    def let_another_go_on(*_: object) -> None:
+        for _step in range(30):
+            pass
+
+    interval, threshold = sys.getswitchinterval(), gc.get_threshold()
+    sys.setswitchinterval(1e-6)
+    gc.set_threshold(50)
+    gc.callbacks.append(let_another_go_on)
+    yield
+    gc.callbacks.remove(let_another_go_on)
+    gc.set_threshold(*threshold)
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("threads_that_take_turns_in_the_parser")
+def test_programs_are_made_by_many_threads_at_once() -> None:
+    with ThreadPoolExecutor(6) as pool:
+        programs = list(pool.map(joined.program, ENTRIES * 12))
+    assert len(set(programs)) == len(ENTRIES)
