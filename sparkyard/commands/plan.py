@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 from sparkyard import commands, console
-from sparkyard.family import projects
 from sparkyard.plan import plan
 
 _NAMED = 4
@@ -22,10 +21,7 @@ def main(argv: list[str]) -> int:
     asked = plan.having(plan.sites(chosen.stack), chosen.images)
     plans = [plan.make(where, names) for where, names in asked]
     if chosen.json:
-        # One stack's plan stands alone, as it did before there were several.
-        documents = [made.as_document() for made in plans]
-        several = chosen.stack == projects.ALL
-        print(json.dumps({"stacks": documents} if several else documents[0], indent=2))
+        print(json.dumps({"stacks": [made.as_document() for made in plans]}, indent=2))
         return 0
     rows = []
     for made in plans:
