@@ -21,30 +21,36 @@ CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 CA = f"--mount=type=secret,id=ca,target={CA_BUNDLE}"
 UV = f"{CA} --mount=type=bind,from=uv,source=uv,target=/usr/local/bin/uv"
 
-# Only trixie, whatever sources and pins the image was made with.
+# Trixie, and bookworm for what trixie has not, whatever sources and pins the image was made with.
 APT = (
-    "echo 'deb http://deb.debian.org/debian trixie main' > /tmp/trixie.list"
-    " && apt='apt-get -qq -o Dir::Etc::SourceList=/tmp/trixie.list -o Dir::Etc::SourceParts=-"
+    'for suite in trixie bookworm; do echo "deb http://deb.debian.org/debian $suite main"; done'
+    " > /tmp/debian.list"
+    " && apt='apt-get -qq -o Dir::Etc::SourceList=/tmp/debian.list -o Dir::Etc::SourceParts=-"
     " -o Dir::Etc::Preferences=- -o Dir::Etc::PreferencesParts=- -o APT::Sandbox::User=root'"
     " && $apt update && $apt install -y --no-install-recommends"
 )
-# Both in one step, which the engine runs once for all images that begin with it.
+# Another Python and another Java than the image has. Both in one step, which the engine runs once
+# for all images that begin with it.
 OTHERS = (
-    f"RUN {CA} {APT} python3.13 openjdk-21-jre-headless"
-    " && ln -s /usr/lib/jvm/java-21-openjdk-* /usr/lib/jvm/sparkyard-test"
+    f'RUN {CA} case $("$PYSPARK_PYTHON" --version) in'
+    " 'Python 3.13.'*) python=python3.11 ;; *) python=python3.13 ;; esac"
+    f" && {APT} $python openjdk-25-jre-headless"
+    " && ln -s $python /usr/bin/other-python"
+    " && ln -s /usr/lib/jvm/java-25-openjdk-* /usr/lib/jvm/sparkyard-test"
 )
 JARS = 'cd "$(readlink -f "$SPARK_HOME")/jars"'
 CONF = 'conf="${SPARK_CONF_DIR:-$SPARK_HOME/conf}"'
 SITE = 'site="$("$PYSPARK_PYTHON" -c \'import sysconfig; print(sysconfig.get_path("purelib"))\')"'
 
-# Spark's version from its jar, and the patch release before it (after it, for a .0).
+# Spark's version from its jar, and the release before it: the line's, or for a .0 the last line's.
 SPARK_PATCH = r"""
 import os, pathlib, re, urllib.request
 jars = pathlib.Path(os.environ["SPARK_HOME"], "jars")
 for name in ("spark-core", "spark-common-utils"):
     for jar in jars.glob(name + "_*.jar"):
-        module, line, patch = re.match(r"(.+)-(\d+\.\d+)\.(\d+)\.jar$", jar.name).groups()
-        other = "%s.%d" % (line, int(patch) - 1 if int(patch) else 1)
+        module, *numbers = re.match(r"(.+)-(\d+)\.(\d+)\.(\d+)\.jar$", jar.name).groups()
+        major, minor, patch = map(int, numbers)
+        other = "%d.%d.%d" % ((major, minor, patch - 1) if patch else (major, minor - 1, 0))
         url = "https://repo.maven.apache.org/maven2/org/apache/spark/%s/%s/%s-%s.jar"
         body = urllib.request.urlopen(url % (module, other, module, other)).read()
         jar.unlink()
@@ -76,7 +82,7 @@ class BrokenPair:
 
 BROKEN_PAIRS = (
     BrokenPair(
-        "python-minor", "Python version", (OTHERS, "ENV PYSPARK_PYTHON=/usr/bin/python3.13")
+        "python-minor", "Python version", (OTHERS, "ENV PYSPARK_PYTHON=/usr/bin/other-python")
     ),
     BrokenPair("java", "Java version", (OTHERS, "ENV JAVA_HOME=/usr/lib/jvm/sparkyard-test")),
     BrokenPair("python-patch", "Python version", (f"RUN <<'SHELL'{PYTHON_PATCH}SHELL",)),
