@@ -27,7 +27,6 @@ if __name__ == "__main__":
     print()
 """
 
-
 _ONE_AT_A_TIME = threading.Lock()
 """Two images are looked into side by side, and CPython 3.11 before 3.11.8 counts the depth of two
 threads in `ast.parse` as one where garbage is collected meanwhile: "AST constructor recursion depth
@@ -39,11 +38,6 @@ def program(entry: str) -> str:
 
     What executes the program under another name finds that function in it.
     """
-    with _ONE_AT_A_TIME:
-        return _joined(entry)
-
-
-def _joined(entry: str) -> str:
     texts: dict[str, str] = {}
 
     def add(name: str) -> None:
@@ -60,7 +54,9 @@ def _joined(entry: str) -> str:
 
 def _imported(text: str) -> Iterator[str]:
     """Give what may be a module of all that a text imports."""
-    for node in ast.walk(ast.parse(text)):
+    with _ONE_AT_A_TIME:
+        tree = ast.parse(text)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
